@@ -1,0 +1,1 @@
+"""How remembered latents are blended into the one that a policy conditions on."""

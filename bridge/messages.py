@@ -1,0 +1,338 @@
+"""Every message that crosses between the brains, the robot and the people: frozen, tagged, typed.
+
+Stamps are monotonic nanoseconds of one machine (`bridge.clock`). Arrays are read-only: a message
+copies a writable array when it is made. Messages with arrays compare by identity.
+"""
+
+from enum import StrEnum
+from typing import Literal, NamedTuple
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from bridge.arrays import AnyArray, FloatArray, ImageArray, frozen_array
+from bridge.clock import seconds_between
+
+
+class Observation(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
+    """What the robot sensed at one instant.
+
+    `images` are uint8 [height, width, channels]; `proprioception` and `extra` (touch, force, …)
+    are named as in the robot's `ObservationSpec`, which also holds units and frames.
+    """
+
+    stamp_ns: int
+    sequence: int
+    images: dict[str, ImageArray]
+    proprioception: dict[str, AnyArray]
+    extra: dict[str, AnyArray] = {}
+    episode_id: str = ""
+
+    def __post_init__(self) -> None:
+        for field in ("images", "proprioception", "extra"):
+            arrays: dict[str, AnyArray] = getattr(self, field)
+            force_setattr(self, field, {key: frozen_array(value) for key, value in arrays.items()})
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What a person asked for; `source` says through which door ("cli", "http", "mqtt", …)."""
+
+    text: str
+    id: str
+    source: str
+    stamp_ns: int
+
+
+class Thought(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One piece of the chain of thought, sent as it is produced.
+
+    `field` is the ECoT heading it belongs to, such as "PLAN"; pieces of one field follow each other.
+    """
+
+    field: str
+    text: str
+    plan_id: str
+    stamp_ns: int
+
+
+class SubtaskState(StrEnum):
+    """Where a subtask stands; pending → active → done | failed | skipped are the only moves."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Subtask(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One step of a plan, in words; it fails when `timeout_s` [s] has passed since it began."""
+
+    id: str
+    text: str
+    done_condition: str = ""
+    timeout_s: float = 30.0
+    state: SubtaskState = SubtaskState.PENDING
+
+
+class SubtaskReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What a monitor found about the subtask under way, and why it thinks so."""
+
+    subtask_id: str
+    state: SubtaskState
+    reason: str
+    stamp_ns: int
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Subtasks in order, the thoughts that led to them, and what made the planner think."""
+
+    id: str
+    goal_id: str
+    subtasks: tuple[Subtask, ...]
+    thoughts: tuple[Thought, ...] = ()
+    trigger: str
+    observation_stamp_ns: int
+    current_subtask_done: bool = False
+    goal_done: bool = False
+    stamp_ns: int
+
+
+class Latent(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
+    """Hidden states of the planner: perceptual [N, D] and cognitive [M, D] tokens, float32.
+
+    `observation_stamp_ns` is when the observation it was computed *from* was taken, and
+    `ready_stamp_ns` when it was ready: the age counts from the first.
+    """
+
+    perceptual: FloatArray
+    cognitive: FloatArray
+    observation_stamp_ns: int
+    ready_stamp_ns: int
+    sequence: int
+    plan_id: str = ""
+    subtask_id: str = ""
+    subtask_text: str = ""
+    episode_id: str = ""
+
+    def __post_init__(self) -> None:
+        _freeze_floats(self, "perceptual", "cognitive")
+
+    def age_s(self, now_ns: int) -> float:
+        """Time since the observation behind this latent was taken [s]."""
+        return seconds_between(self.observation_stamp_ns, now_ns)
+
+
+class PlanRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
+    """All a planner gets to think with; `plan_id` is the id its plan and thoughts must carry."""
+
+    observation: Observation
+    goal: Goal
+    finished: tuple[Subtask, ...] = ()
+    current: Subtask | None = None
+    memory_summary: str = ""
+    trigger: str
+    plan_id: str
+
+
+class ActionChunk(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
+    """Actions [H, A] for the near future; row i is meant for `start_stamp_ns` + i · `step_s`.
+
+    Units, frame, bounds and whether actions are absolute or deltas stand in the policy's
+    `ActionSpec`. `latent_sequence` is -1 and `latent_age_s` inf when no latent was used;
+    `gate_mean` is the mean weight in [0, 1] that fusion gave the current latent.
+    """
+
+    actions: FloatArray
+    start_stamp_ns: int
+    step_s: float
+    sequence: int
+    observation_sequence: int
+    observation_stamp_ns: int
+    latent_sequence: int = -1
+    latent_age_s: float = float("inf")
+    subtask_id: str = ""
+    gate_mean: float = 1.0
+
+    def __post_init__(self) -> None:
+        _freeze_floats(self, "actions")
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the safety filter decided; `clipped_by` is the largest change it made [action unit]."""
+
+    kind: Literal["passed", "clipped", "vetoed"]
+    reason: str = ""
+    clipped_by: float = 0.0
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
+    """One action [A] that the safety filter let through, on its way to the robot."""
+
+    action: FloatArray
+    stamp_ns: int
+    sequence: int
+    verdict: Verdict
+    chunk_sequence: int
+    chunk_index: int
+    goes_to: str = "robot"
+
+    def __post_init__(self) -> None:
+        _freeze_floats(self, "action")
+
+
+class HoldReason(StrEnum):
+    """Why the robot is held where it is."""
+
+    NO_CHUNK = "no_chunk"
+    CHUNK_EXPIRED = "chunk_expired"
+    LATENT_STALE = "latent_stale"
+    NO_OBSERVATION = "no_observation"
+    VETOED = "vetoed"
+    STOPPED = "stopped"
+    PAUSED = "paused"
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """No action this tick, and why; `age_s` [s] is the age of what was too old or is missing."""
+
+    reason: HoldReason
+    age_s: float = 0.0
+    stamp_ns: int = 0
+
+
+Decision = Command | Hold
+
+
+class PickedAction(NamedTuple):
+    """The action [A] a stitcher chose for this tick, and the chunk row it came from."""
+
+    action: FloatArray
+    chunk_sequence: int
+    chunk_index: int
+
+
+class MemoryView(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
+    """What the policy may remember: L latents in order of time, the newest last.
+
+    `perceptual` is [L, N, D], `cognitive` [L, M, D], `time_s` [L] seconds of the episode, and
+    `now_s` the episode's time when it was read. L may be 0; then `newest_age_s` is inf and
+    `latent_sequence` -1. Subtask and sequence are those of the newest latent; the memory does
+    not know the goal, so whoever runs the policy fills in `goal_text`.
+    """
+
+    perceptual: FloatArray
+    cognitive: FloatArray
+    time_s: FloatArray
+    newest_age_s: float
+    latent_sequence: int
+    subtask_id: str = ""
+    subtask_text: str = ""
+    goal_text: str = ""
+    now_s: float
+
+    def __post_init__(self) -> None:
+        _freeze_floats(self, "perceptual", "cognitive", "time_s")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been remembered yet."""
+        return self.time_s.shape[0] == 0
+
+
+class PlanningStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the slow brain is doing, for display and traces.
+
+    `subtasks` carry their states; `thoughts` are those of the plan being written.
+    """
+
+    phase: Literal["idle", "thinking", "acting", "goal_done", "goal_failed"]
+    stamp_ns: int
+    goal: Goal | None = None
+    plan: Plan | None = None
+    subtasks: tuple[Subtask, ...] = ()
+    thoughts: tuple[Thought, ...] = ()
+    reason: str = ""
+    plan_latency_s: float = 0.0
+    latent_age_s: float = float("inf")
+    plans_made: int = 0
+
+
+class LoopStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """How well the control loop keeps its cadence; lateness is of waking up, against the deadline.
+
+    `missed_ticks` were skipped because the deadline had passed; `starved_ticks` had no action.
+    `last_decision` is "command" or the value of a `HoldReason`.
+    """
+
+    ticks: int
+    target_rate_hz: float
+    effective_rate_hz: float
+    missed_ticks: int
+    starved_ticks: int
+    lateness_p50_ms: float
+    lateness_p99_ms: float
+    lateness_p999_ms: float
+    lateness_max_ms: float
+    last_decision: str
+    latent_age_s: float
+    stamp_ns: int
+
+
+class WorldReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What a simulator knows about its world: for evaluation and display, never for a brain.
+
+    `success` is None when the simulator has no opinion.
+    """
+
+    facts: dict[str, bool | float | str]
+    success: bool | None
+    stamp_ns: int
+
+
+class StopRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Somebody wants the robot to stop; a latched stop stays until a person releases it."""
+
+    reason: str
+    source: str
+    latched: bool
+    stamp_ns: int
+
+
+class NodeHealth(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A node's sign of life; a stamp that grows old is how a hang is seen."""
+
+    node: str
+    pid: int
+    steps: int
+    stamp_ns: int
+    ready: bool
+    last_error: str = ""
+    detail: str = ""
+
+
+Message = (
+    Observation
+    | Goal
+    | Thought
+    | Subtask
+    | SubtaskReport
+    | Plan
+    | Latent
+    | PlanRequest
+    | ActionChunk
+    | Verdict
+    | Command
+    | Hold
+    | MemoryView
+    | PlanningStatus
+    | LoopStatus
+    | WorldReport
+    | StopRequest
+    | NodeHealth
+)
+
+
+def _freeze_floats(message: msgspec.Struct, *fields: str) -> None:
+    for field in fields:
+        force_setattr(message, field, frozen_array(getattr(message, field), "float32"))

@@ -1,0 +1,282 @@
+"""Every protocol a plug-in can implement, on one page: few verbs, no inheritance needed.
+
+A plug-in is a class that is called with its options as keyword arguments and then has these verbs.
+It is found by entry point or by `module:Name` (`bridge.plugins`). The docstring of a verb says when
+it is called, from which process, how long it may take, and what it may raise. Whatever else it
+raises becomes a `PluginError` that names the plug-in and the verb, and the robot holds.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol, TypeVar, runtime_checkable
+
+from bridge.arrays import FloatArray
+from bridge.messages import (
+    ActionChunk,
+    Command,
+    Hold,
+    Latent,
+    MemoryView,
+    Observation,
+    PickedAction,
+    Plan,
+    PlanRequest,
+    Subtask,
+    SubtaskReport,
+    Thought,
+    WorldReport,
+)
+from bridge.specs import PlannerSpec, PolicySpec, RobotSpec
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """Where time comes from; `SystemClock` in a run, `ManualClock` in tests and replay."""
+
+    def now_ns(self) -> int:
+        """Monotonic time [ns]. Never goes back."""
+        ...
+
+    def sleep_until_ns(self, deadline_ns: int) -> None:
+        """Return at or after the deadline [ns]; at once if it has passed."""
+        ...
+
+
+@runtime_checkable
+class Planner(Protocol):
+    """The slow brain: images and a goal in; thoughts, a plan and latents out."""
+
+    @property
+    def spec(self) -> PlannerSpec:
+        """What it needs and gives. Constant; read before anything moves."""
+        ...
+
+    def plan(self, request: PlanRequest) -> Iterator[Thought | Plan | Latent]:
+        """Think, and yield results as they come: thoughts, one plan, any number of latents.
+
+        The plan and the thoughts carry `request.plan_id`; a latent carries the stamp of
+        `request.observation`. A latent may come before the text ends.
+
+        Called: when a trigger fires, from the planner's process, one call at a time. May take
+            seconds; between two yields it may be closed (`GeneratorExit`) because a newer request
+            came, and must free what it holds in `finally`.
+
+        Raises:
+            ContractError: The model's text is not a plan; the old plan stays.
+            UnknownGoalError: It has no way to plan for this goal.
+            TransportError: Its server does not answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free models and connections. Called once, at the end, from the planner's process."""
+        ...
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """The fast brain's network: an observation and the memory in, a chunk of actions out."""
+
+    @property
+    def spec(self) -> PolicySpec:
+        """What it needs and gives. Constant; read before anything moves."""
+        ...
+
+    def act(self, observation: Observation, memory: MemoryView, now_ns: int) -> ActionChunk:
+        """Choose the next `spec.horizon` actions, float32 inside the bounds of `spec.action`.
+
+        `memory` may be empty. Row 0 is meant for the chunk's `start_stamp_ns`, normally `now_ns`.
+
+        Called: at the policy's rate, from the policy's process; should take less than its period.
+
+        Raises:
+            ContractError: The observation lacks what the spec asks for.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget the episode. Called between episodes, from the policy's process."""
+        ...
+
+
+@runtime_checkable
+class Robot(Protocol):
+    """A body, real or simulated: it shows what it senses and does one command at a time."""
+
+    @property
+    def spec(self) -> RobotSpec:
+        """What it senses and obeys. Constant, and known before `connect`."""
+        ...
+
+    def connect(self) -> None:
+        """Take hold of the robot. Called once, from the control process; may take seconds.
+
+        Raises:
+            RobotBusyError: Another process drives it.
+            RobotFault: It does not answer.
+        """
+        ...
+
+    def observe(self, now_ns: int) -> Observation:
+        """The newest complete observation. Called from the control process; must not block.
+
+        Raises:
+            RobotFault: A sensor is gone.
+        """
+        ...
+
+    def command(self, command: Command) -> None:
+        """Carry out one action. Called at the control rate, from the control loop; < 1 ms.
+
+        Raises:
+            RobotFault: The robot refuses or does not answer.
+        """
+        ...
+
+    def stop(self, reason: str) -> None:
+        """Come to rest and stay. Callable any number of times, in every state; must not raise."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the robot. Called once, after `stop`, from the control process."""
+        ...
+
+
+@runtime_checkable
+class SimulatedRobot(Protocol):
+    """What a simulator can do beyond a robot. A class implements this beside `Robot`."""
+
+    def advance(self, now_ns: int) -> None:
+        """Let the world's time run up to `now_ns`. Called once per control tick, same process."""
+        ...
+
+    def reset(self, seed: int, options: Mapping[str, object]) -> None:
+        """Begin an episode; the same seed and options give the same world.
+
+        Raises:
+            ConfigError: An option it does not know.
+        """
+        ...
+
+    def report(self) -> WorldReport:
+        """What is true in the world, for evaluation and display; never shown to a brain."""
+        ...
+
+
+@runtime_checkable
+class Memory(Protocol):
+    """What the policy remembers of the planner's latents within an episode."""
+
+    def write(self, latent: Latent) -> None:
+        """Remember one latent. Called as latents arrive, from the process that owns the memory.
+
+        Raises:
+            ContractError: Wrong shape, not finite, older than the newest, or of another episode.
+                The memory is then unchanged.
+        """
+        ...
+
+    def read(self, now_ns: int) -> MemoryView:
+        """What is remembered, in order of time. Called before each `Policy.act`; < 1 ms."""
+        ...
+
+    def snapshot(self) -> bytes:
+        """The whole state, to be restored after a crash. Called about once a second."""
+        ...
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go back to a snapshot. Called once, when a process comes back.
+
+        Raises:
+            TransportError: The bytes are not a snapshot.
+            ContractError: The snapshot is of another latent spec. The memory is unchanged.
+        """
+        ...
+
+    def reset(self, *, episode_id: str, start_ns: int) -> None:
+        """Forget everything and count seconds from `start_ns`. Called at each episode's start."""
+        ...
+
+
+@runtime_checkable
+class Fusion(Protocol):
+    """How remembered latents are blended into the one that the policy conditions on."""
+
+    def fuse(
+        self,
+        current: FloatArray,
+        remembered: FloatArray,
+        current_age_s: float,
+        remembered_age_s: FloatArray,
+    ) -> FloatArray:
+        """Blend one stream: out = g ⊙ current + (1 - g) ⊙ retrieved(remembered), [N, D].
+
+        Called: per stream, inside `Policy.act`. Every output element lies between the smallest
+        and the largest of the inputs it was blended from.
+
+        Args:
+            current: Newest latent [N, D], float32.
+            remembered: Older latents [L, N, D], newest last; L may be 0.
+            current_age_s: Age of `current` at this moment [s], ≥ 0.
+            remembered_age_s: Ages of `remembered` [L], [s], ≥ 0.
+
+        Raises:
+            ContractError: A shape does not fit, or a value is not finite.
+        """
+        ...
+
+
+@runtime_checkable
+class ChunkStitcher(Protocol):
+    """How overlapping chunks become one action per tick."""
+
+    def push(self, chunk: ActionChunk, now_ns: int) -> None:
+        """Take a new chunk. Called when the policy has published one, from the control loop."""
+        ...
+
+    def pick(self, now_ns: int) -> PickedAction | Hold:
+        """The action for this tick, or why there is none. Called each tick; < 0.1 ms.
+
+        Never returns an action past the end of its chunk; it answers `Hold(CHUNK_EXPIRED)`.
+        """
+        ...
+
+    def reset(self) -> None:
+        """Forget all chunks. Called on stop, on a new episode and on a new plan if configured."""
+        ...
+
+
+@runtime_checkable
+class SubtaskMonitor(Protocol):
+    """Who notices that a subtask is done or has failed before the planner looks again."""
+
+    def begin(self, subtask: Subtask, now_ns: int) -> None:
+        """Watch this subtask from now on. Called from the planner's process."""
+        ...
+
+    def check(self, observation: Observation, now_ns: int) -> SubtaskReport | None:
+        """Report done or failed, or None while there is nothing to say. Called at ~10 Hz."""
+        ...
+
+
+@runtime_checkable
+class LatestValue(Protocol[T]):
+    """A mailbox that holds the newest message: one writer, many readers, nobody waits."""
+
+    def publish(self, message: T) -> None:
+        """Replace the value. Called by its one writer; never blocks.
+
+        Raises:
+            TransportError: The message is larger than the mailbox, or the mailbox is closed.
+        """
+        ...
+
+    def read(self) -> T | None:
+        """The newest complete message, or None before the first. Never blocks, never tears."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """How many messages were published so far; grows by one each, 0 before the first."""
+        ...

@@ -1,0 +1,1 @@
+"""How messages travel: inside one process, or through shared memory between processes."""

@@ -101,7 +101,7 @@ class PortInUseError(ConfigError):
         self.port = port
         super().__init__(
             f"Port {port} on {host} is in use. Stop the program that holds it, "
-            f"or choose another port, e.g. {port + 1 if port < 65535 else port - 1}."
+            "or choose another port; port 0 takes any that is free."
         )
 
 

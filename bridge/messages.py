@@ -46,7 +46,7 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Thought(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One piece of the chain of thought, sent as it is produced.
 
-    `field` is the ECoT heading it belongs to, such as "PLAN"; pieces of one field follow each other.
+    `field` is the ECoT heading it belongs to, such as "PLAN"; the pieces of a field come in order.
     """
 
     field: str

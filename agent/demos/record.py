@@ -179,7 +179,7 @@ def _is_overtaken(skill: str, goal: SceneGoal, facts: SceneFacts) -> bool:
     if holds(skill, facts) or facts.cube_held:
         return False
     if skill == STORE_CUBE:
-        return facts.drawer == "closed"
+        return facts.drawer != "open"
     return next_subtask(goal, facts) not in (skill, None) and "unlock" in str(
         next_subtask(goal, facts)
     )

@@ -24,6 +24,8 @@ STEPS_PER_COMMAND = round(1 / (COMMAND_RATE_HZ * PHYSICS_STEP_S))
 # Where the arm waits: high, out of the front camera's view of drawer, cube and buttons.
 HOME_POSITION_M = np.array([0.32, 0.0, 0.30])
 HOME_YAW_RAD = 0.4
+# Where the cube may start (x, y) [m]: the published region, less what the open drawer's handle covers.
+CUBE_START_M = ((0.30, -0.02), (0.45, 0.18))
 # A button toggles when its joint passes this travel [m] (published scene).
 _BUTTON_TRIGGER_M = -0.02
 _CUBE_RESTING_HEIGHT_M = 0.02
@@ -95,7 +97,7 @@ class ScenePhysics:
 
     def _place_objects(self, start: dict[str, Any]) -> None:
         random = self._random
-        xy = random.uniform([0.30, -0.07], [0.45, 0.18])
+        xy = random.uniform(*CUBE_START_M)
         xy = np.asarray(start.get("cube_xy_m", xy))
         yaw = random.uniform(0, 2 * np.pi)
         self.place_cube(np.array([*xy, _CUBE_RESTING_HEIGHT_M]), yaw)

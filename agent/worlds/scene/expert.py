@@ -27,6 +27,9 @@ from fast_brain.robots.scene_physics import HOME_POSITION_M, HOME_YAW_RAD, Scene
 DECISION_STEP_S = 0.05
 # The oracles' published 0.4 m makes them bang-bang near the target; smaller is smooth to imitate.
 _LEAST_PULL_M = 0.1
+_HOME_REACHED_M = 0.04
+_CLEAR_OF_DRAWER_M = 0.18
+_RETREAT_STEP = np.array([0.05, 0.05, 0.05, 0.3, 1.0])
 _BUTTONS = {UNLOCK_DRAWER: (0, 1), LOCK_DRAWER: (0, 0), UNLOCK_WINDOW: (1, 1), LOCK_WINDOW: (1, 0)}
 _DRAWERS = {OPEN_DRAWER: DRAWER_OPEN_M, CLOSE_DRAWER: 0.0}
 _WINDOWS = {OPEN_WINDOW: WINDOW_OPEN_M, CLOSE_WINDOW: 0.0}
@@ -55,9 +58,11 @@ class SceneExpert:
             "cube": CubeMarkovOracle(env=env, min_norm=_LEAST_PULL_M),
         }
         self._oracle = self._oracles["button"]
+        self._skill = UNLOCK_DRAWER
 
     def start(self, skill: str) -> None:
         """Aim at ``skill``; call before ``act``."""
+        self._skill = skill
         kind = self._aim(skill)
         self._oracle = self._oracles[kind]
         self._oracle.reset(None, self._physics.privileged())
@@ -68,13 +73,33 @@ class SceneExpert:
     @property
     def done(self) -> bool:
         """Whether the oracle has finished and is back at the waiting pose."""
+        if self._is_released_inside():
+            away = np.linalg.norm(self._physics.gripper_pose()[:3] - HOME_POSITION_M)
+            return bool(away < _HOME_REACHED_M)
         return self._oracle.done
+
+    def _is_released_inside(self) -> bool:
+        """Say whether the cube lies in the drawer.
+
+        The packaged oracle wants it within 2 cm of one spot and would pick it up again for ever.
+        """
+        facts = self._physics.facts()
+        return self._skill == STORE_CUBE and facts.cube_in_drawer and not facts.cube_held
+
+    def _retreat(self, pose: np.ndarray) -> np.ndarray:
+        home = self._physics.home_action()
+        if pose[2] < _CLEAR_OF_DRAWER_M:
+            home[:2], home[3] = pose[:2], pose[3]
+        step = np.clip(home - pose, -_RETREAT_STEP, _RETREAT_STEP)
+        return np.array([*(pose + step)[:4], 0.0])
 
     def act(self) -> np.ndarray:
         """Return the next absolute target ``[x, y, z, yaw, gripper]`` for the coming 50 ms."""
         info = self._physics.privileged()
         relative = self._oracle.select_action(None, info)
         pose = self._physics.gripper_pose().astype(np.float64)
+        if self._is_released_inside():
+            return self._retreat(pose)
         low, high = self._physics.env._workspace_bounds  # noqa: SLF001
         target = pose + np.array([0.05, 0.05, 0.05, 0.3, 1.0]) * relative
         target[:3] = np.clip(target[:3], low, high)

@@ -88,7 +88,7 @@ FIVE_STEP_CHAIN = SceneGoal(cube_in_drawer=True, drawer="closed", drawer_locked=
 
 def sample_goal(random: np.random.Generator) -> SceneGoal:
     """Draw a goal; long drawer chains come more often, because they fail more often."""
-    kind = random.choice(["chain", "drawer", "window", "both"], p=[0.4, 0.25, 0.15, 0.2])
+    kind = random.choice(["chain", "drawer", "window", "both"], p=[0.36, 0.2, 0.24, 0.2])
     if kind == "chain":
         return FIVE_STEP_CHAIN
     drawer = _sample_drawer(random) if kind in ("drawer", "both") else {}
@@ -106,7 +106,7 @@ def _sample_drawer(random: np.random.Generator) -> dict[str, object]:
 
 
 def _sample_window(random: np.random.Generator) -> dict[str, object]:
-    place = str(random.choice(["open", "closed", "any"], p=[0.4, 0.4, 0.2]))
+    place = str(random.choice(["open", "closed", "any"], p=[0.35, 0.5, 0.15]))
     locked = str(random.choice(["locked", "unlocked", "any"], p=[0.3, 0.2, 0.5]))
     if place == "any" and locked == "any":
         place = "open"

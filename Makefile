@@ -1,0 +1,70 @@
+# Everything a developer needs; `make` alone lists it.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SYNCED := $(VENV)/.synced
+LOCK := requirements.lock
+
+# MuJoCo reads its renderer from here; Ray asks at each start unless told.
+export MUJOCO_GL ?= egl
+export RAY_USAGE_STATS_ENABLED ?= 0
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help sync lock fmt check test test-ray bench wheel ci demo
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+sync: $(SYNCED) ## Make .venv as the lock file says; does nothing when it is up to date
+
+$(SYNCED): pyproject.toml $(LOCK)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c $(LOCK) -e '.[sim,train,dev]'
+	.ci/opengl
+	touch $@
+
+lock: ## Pin anew what pyproject.toml asks for (add UPGRADE=--upgrade for newer releases)
+	$(BIN)/pip-compile --quiet $(UPGRADE) --strip-extras --all-extras --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		--output-file $(LOCK) pyproject.toml
+	@# A local version such as +cpu would tie the lock to one build of torch.
+	sed -i -e 's/+[a-z0-9.]*$$//' -e '/^#/d' -e '/^$$/d' $(LOCK)
+
+fmt: sync ## Format, and mend what can be mended by itself
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+check: sync ## Lint, layout, layers and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/basedpyright
+
+test: test-ray ## All tests that need no GPU
+	$(BIN)/pytest -m "not ray and not gpu"
+
+test-ray: sync ## The tests that start Ray actors
+	$(BIN)/pytest -m ray
+
+bench: sync ## Measure: lateness, hand-over latency, fusion cost
+	$(BIN)/python -m benchmarks
+
+wheel: sync ## Build the wheel, and try it in an environment that lacks this checkout
+	rm -rf build dist
+	$(BIN)/python -m build --quiet --wheel
+	$(PYTHON) -m venv build/clean
+	build/clean/bin/pip install --quiet --no-deps dist/*.whl
+	@# The libraries are borrowed: .pth files found through a .pth file are not read, so neither
+	@# is the one of the editable install.
+	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' \
+		> "$$(build/clean/bin/python -c 'import site; print(site.getsitepackages()[0])')/borrowed.pth"
+	cd build/clean && bin/agent --help > /dev/null
+
+ci: ## What continuous integration runs
+	$(MAKE) check
+	$(MAKE) test
+
+demo: sync ## A robot with two brains, in under a minute
+	$(BIN)/agent demo

@@ -1,0 +1,25 @@
+"""Fixtures and settings shared by all tests."""
+
+import os
+
+import pytest
+from hypothesis import settings
+
+from bridge.clock import ManualClock
+
+# Before anything imports MuJoCo or Ray: both read these once.
+os.environ.setdefault("MUJOCO_GL", "egl")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+# Contract suites assert outside of test files; this makes their failures say the values.
+pytest.register_assert_rewrite("bridge.testing")
+
+# The same examples on every run and every machine; a failure prints how to run it again.
+settings.register_profile("tandem", derandomize=True, deadline=None, print_blob=True)
+settings.load_profile("tandem")
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Virtual time that starts at one second, so that a forgotten stamp of zero stands out."""
+    return ManualClock(start_ns=1_000_000_000)

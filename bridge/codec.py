@@ -38,7 +38,7 @@ def encode(message: object, *, max_bytes: int = MAX_BYTES) -> bytes:
     """
     try:
         data = _ENCODER.encode(message)
-    except (TypeError, OverflowError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ContractError(
             leaf=type(message).__name__, expected="plain data and numeric arrays", got=error
         ) from error

@@ -18,6 +18,7 @@ from bridge.errors import TransportError
 from bridge.transports.segments import create_segment, map_segment
 
 T = TypeVar("T")
+Sent = TypeVar("Sent")
 
 _MAGIC = 0x4D45444E4154  # "TANDEM"
 _LAYOUT = 1
@@ -66,8 +67,10 @@ class SharedLatestValue(Generic[T]):
         self._held: tuple[int, T | None] = (0, None)
         self._overtaken = 0
 
-    @classmethod
-    def create(cls, name: str, kind: type[T], *, run_id: str, capacity_bytes: int) -> Self:
+    @staticmethod
+    def create(
+        name: str, kind: type[Sent], *, run_id: str, capacity_bytes: int
+    ) -> "SharedLatestValue[Sent]":
         """Make a mailbox for messages of up to `capacity_bytes` when encoded.
 
         Raises:
@@ -83,7 +86,7 @@ class SharedLatestValue(Generic[T]):
             # Last, so that nobody attaches to half a header.
             words[_MAGIC_AT] = _MAGIC
         memory.close()
-        return cls(path, kind)
+        return SharedLatestValue(path, kind)
 
     @property
     def address(self) -> str:

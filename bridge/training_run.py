@@ -3,6 +3,8 @@
 A run lives in one folder and can be interrupted at any moment; at most ``checkpoint_every`` steps
 are lost.
 """
+# pyright: standard
+# torch and matplotlib are typed only in part.
 
 import csv
 import math

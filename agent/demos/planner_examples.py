@@ -100,7 +100,12 @@ def facts_vector(facts: SceneFacts, subtask: str | None, *, is_done: bool) -> np
 
 
 def questions(
-    row: dict[str, Any], info: dict[str, Any], is_done_now: Callable[[str], bool], random: np.random.Generator
+    row: dict[str, Any],
+    info: dict[str, Any],
+    is_done_now: Callable[[str], bool],
+    random: np.random.Generator,
+    *,
+    held_out: bool,
 ) -> Iterator[dict[str, Any]]:
     """Yield the frame's own question, then others about the same picture."""
     facts = SceneFacts(**json.loads(row["facts"]))
@@ -113,7 +118,7 @@ def questions(
             current = None
         is_done = current is not None and is_done_now(current)
         subtask = chosen_subtask(goal, facts, current, is_done=is_done)
-        text = sample_phrasing(goal, random, held_out=False)
+        text = sample_phrasing(goal, random, held_out=held_out)
         yield {
             "prompt": planner_prompt(text, finished, current),
             "answer": thought_text(goal, facts, current, is_done=is_done),
@@ -134,8 +139,17 @@ def _other_story(
     return str(random.choice(SKILLS)), finished
 
 
-def build_examples(root: Path, out: Path, seed: int, episodes: list[int] | None = None) -> int:
+def build_examples(
+    root: Path, out: Path, seed: int, *, episodes: list[int] | None = None, held_out: bool = False
+) -> int:
     """Write the exercises of all demonstrations under ``root`` as one parquet file.
+
+    Args:
+        root: The recorded dataset.
+        out: The parquet file to write.
+        seed: Fixes which questions are asked.
+        episodes: Only these; all of them if None.
+        held_out: Ask in the phrasings kept for testing.
 
     Returns:
         How many pictures it holds.
@@ -161,7 +175,9 @@ def build_examples(root: Path, out: Path, seed: int, episodes: list[int] | None 
                     "image": row["observation.images.front"]["bytes"],
                     "episode": episode,
                     "frame": row["frame_index"],
-                    "questions": list(questions(row, info, is_done_now, random)),
+                    "questions": list(
+                        questions(row, info, is_done_now, random, held_out=held_out)
+                    ),
                 }
             )
     out.parent.mkdir(parents=True, exist_ok=True)

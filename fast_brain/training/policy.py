@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_model
+from safetensors.torch import load_model, save_model
 
 from bridge.training_run import Schedule, TrainingRun, draw_curves
 from fast_brain.policies.flow_network import (
@@ -38,11 +38,16 @@ _NOISE_STD = (0.004, 0.004, 0.004, 0.03, 0.02, 0.05)
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyTraining:
-    """Where to read and write, and how long to learn."""
+    """Where to read and write, and how long to learn.
+
+    Without ``latents`` the policy is told everything by words: the first phase, which teaches the
+    eyes and the hand while the planner is still being trained. ``start_from`` continues from there.
+    """
 
     sources: list[Path]
     cache: Path
     latents: Path | None
+    start_from: Path | None
     run_folder: Path
     out: Path
     schedule: Schedule
@@ -145,6 +150,8 @@ def train_policy(
     samples = ChunkSamples(frames, latents)
     network = FlowNetwork()
     _measure_chunks(network, samples)
+    if settings.start_from is not None:
+        load_model(network, str(settings.start_from / "policy.safetensors"))
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.01, betas=(0.9, 0.95))
     run = TrainingRun(settings.run_folder, network, optimizer, settings.schedule)
     if resume:

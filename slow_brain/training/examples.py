@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -49,6 +50,32 @@ def to_pixels(images: np.ndarray) -> torch.Tensor:
     return (pixels / 127.5 - 1.0).unsqueeze(1)
 
 
+def tokenize_question(
+    tokenizer: PreTrainedTokenizerFast, prompt: str, answer: str
+) -> tuple[list[int], list[int]]:
+    """Return the token ids of a prompt (its picture spelled out) and of its answer."""
+    texts = [prompt.replace(IMAGE_TOKEN, _IMAGE_MARKS), f"{answer}{ACT_TOKEN}{END}"]
+    prompt_ids, answer_ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    return prompt_ids, answer_ids
+
+
+def pad_questions(
+    asked: list[tuple[list[int], list[int]]], pad_id: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return ids, mask and labels ``[B, T]``, and each act token's place ``[B]``."""
+    width = max(len(prompt) + len(answer) for prompt, answer in asked)
+    ids = torch.full((len(asked), width), pad_id)
+    labels = torch.full((len(asked), width), IGNORED)
+    mask = torch.zeros((len(asked), width), dtype=torch.int64)
+    for line, (prompt, answer) in enumerate(asked):
+        end = len(prompt) + len(answer)
+        ids[line, :end] = torch.tensor(prompt + answer)
+        labels[line, len(prompt) : end] = torch.tensor(answer)
+        mask[line, :end] = 1
+    act_index = torch.tensor([len(prompt) + len(answer) - 2 for prompt, answer in asked])
+    return ids, mask, labels, act_index
+
+
 class Exercises:
     """All pictures and questions of one parquet file."""
 
@@ -68,11 +95,9 @@ class Exercises:
                 self._questions.append([self._question(each) for each in row["questions"]])
             start += part.num_rows
 
-    def _question(self, question: dict[str, str | list[int]]) -> _Question:
-        prompt = str(question["prompt"]).replace(IMAGE_TOKEN, _IMAGE_MARKS)
-        answer = f"{question['answer']}{ACT_TOKEN}{END}"
-        ids = self._tokenizer([prompt, answer], add_special_tokens=False)["input_ids"]
-        return _Question(ids[0], ids[1], list(question["facts"]))
+    def _question(self, question: dict[str, Any]) -> _Question:
+        ids = tokenize_question(self._tokenizer, question["prompt"], question["answer"])
+        return _Question(*ids, list(question["facts"]))
 
     def batches(
         self, rows: np.ndarray, pictures: int, per_picture: int, random: np.random.Generator
@@ -92,23 +117,15 @@ class Exercises:
             asked = self._questions[row]
             for number in random.permutation(len(asked))[:per_picture]:
                 chosen.append((place, asked[number]))
-        width = max(len(q.prompt_ids) + len(q.answer_ids) for _, q in chosen)
-        ids = np.full((len(chosen), width), self._tokenizer.pad_token_id, np.int64)
-        labels = np.full((len(chosen), width), IGNORED, np.int64)
-        mask = np.zeros((len(chosen), width), np.int64)
-        for line, (_, question) in enumerate(chosen):
-            start, end = len(question.prompt_ids), len(question.prompt_ids + question.answer_ids)
-            ids[line, :end] = question.prompt_ids + question.answer_ids
-            labels[line, start:end] = question.answer_ids
-            mask[line, :end] = 1
-        act = [len(q.prompt_ids) + len(q.answer_ids) - 2 for _, q in chosen]
+        asked = [(question.prompt_ids, question.answer_ids) for _, question in chosen]
+        ids, mask, labels, act_index = pad_questions(asked, self._tokenizer.pad_token_id)
         return Batch(
             to_pixels(self.images[rows]),
             torch.tensor([place for place, _ in chosen]),
-            torch.from_numpy(ids),
-            torch.from_numpy(mask),
-            torch.from_numpy(labels),
-            torch.tensor(act),
+            ids,
+            mask,
+            labels,
+            act_index,
             torch.tensor([q.facts for _, q in chosen]),
         )
 

@@ -1,0 +1,113 @@
+"""Lets the trained planner look at the demonstrations, and keeps the latents it hands over.
+
+The text is the expert's (read along, not decoded), so that a latent always carries the decision that
+the demonstrator then carried out.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from agent.demos.dataset import read_episode, recorded_episodes
+from agent.demos.planner_examples import chosen_subtask, thought_text
+from agent.demos.record import is_subtask_done
+from agent.worlds.scene.tasks import SceneGoal
+from fast_brain.robots.scene_facts import SceneFacts
+from slow_brain.checkpoint import load
+from slow_brain.decoding import GreedyDecoder
+from slow_brain.prompt import NOTHING, planner_prompt
+from slow_brain.training.examples import pad_questions, to_pixels, tokenize_question
+
+# The planner looks this often [frames of 50 ms] while latents are made.
+FRAME_STRIDE = 8
+_BATCH = 32
+# Of the looks, this share says that nothing is under way yet, as the first plan of a goal does.
+_FRESH_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class _Look:
+    episode: int
+    frame: int
+    image: bytes
+    prompt: str
+    answer: str
+    subtask: str
+
+
+def _looks(root: Path, first_number: int, random: np.random.Generator) -> Iterator[_Look]:
+    for offset, episode in enumerate(recorded_episodes(root)):
+        table, info = read_episode(root, episode)
+        if table.num_rows == 0:
+            continue
+        for row in table.to_pylist()[::FRAME_STRIDE]:
+            yield _look(row, info, first_number + offset, random)
+
+
+def _look(
+    row: dict[str, Any], info: dict[str, Any], episode: int, random: np.random.Generator
+) -> _Look:
+    goal, facts = SceneGoal(**info["goal"]), SceneFacts(**json.loads(row["facts"]))
+    current = None if random.random() < _FRESH_SHARE else row["subtask"]
+    position_m = np.array(row["observation.state"][:3])
+    is_done = current is not None and is_subtask_done(current, facts, position_m)
+    return _Look(
+        episode,
+        row["frame_index"],
+        row["observation.images.front"]["bytes"],
+        planner_prompt(info["goal_text"], row["finished"], current),
+        thought_text(goal, facts, current, is_done=is_done),
+        chosen_subtask(goal, facts, current, is_done=is_done) or NOTHING,
+    )
+
+
+def build_latents(
+    sources: list[Path], weights: Path, out: Path, on_progress: Callable[[int], None]
+) -> int:
+    """Write the latents of every demonstration as one ``npz``; returns how many there are."""
+    model, processor = load(weights)
+    decoder = GreedyDecoder(model, processor)
+    random = np.random.default_rng(0)
+    kept: dict[str, list[np.ndarray]] = {}
+    batch: list[_Look] = []
+    number = count = 0
+    for source in sources:
+        for look in _looks(source, number, random):
+            batch.append(look)
+            if len(batch) == _BATCH:
+                _keep(batch, decoder, processor.tokenizer, kept)
+                count += len(batch)
+                on_progress(count)
+                batch = []
+        number += len(recorded_episodes(source))
+    if batch:
+        _keep(batch, decoder, processor.tokenizer, kept)
+        count += len(batch)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(out, **{name: np.concatenate(parts) for name, parts in kept.items()})
+    return count
+
+
+@torch.inference_mode()
+def _keep(
+    looks: list[_Look], decoder: GreedyDecoder, tokenizer: Any, kept: dict[str, list[np.ndarray]]
+) -> None:
+    asked = [tokenize_question(tokenizer, look.prompt, look.answer) for look in looks]
+    ids, mask, _, act_index = pad_questions(asked, tokenizer.pad_token_id)
+    images = np.stack([np.asarray(Image.open(io.BytesIO(look.image))) for look in looks])
+    perceptual, cognitive = decoder.read_along(ids, mask, to_pixels(images), act_index)
+    for name, values in (
+        ("perceptual", perceptual.astype(np.float16)),
+        ("cognitive", cognitive.astype(np.float16)),
+        ("episode", np.array([look.episode for look in looks])),
+        ("frame", np.array([look.frame for look in looks])),
+        ("subtask", np.array([look.subtask for look in looks])),
+    ):
+        kept.setdefault(name, []).append(values)

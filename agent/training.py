@@ -1,0 +1,105 @@
+"""From demonstrations to both brains: the order in which they are made, and where things lie.
+
+The planner learns first. Its latents of the demonstrations then teach the policy, whose eyes and
+hand have meanwhile learned from words alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.errors import ConfigError
+from bridge.training_run import Schedule
+
+OnStep = Callable[[int, dict[str, float]], None]
+PLANNER_STEPS, PLANNER_RATE = 2000, 1.2e-3
+WORDS_STEPS, WORDS_RATE = 2000, 8e-4
+LATENTS_STEPS, LATENTS_RATE = 4000, 6e-4
+_HELD_OUT_SHARE = 0.08
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """Which demonstrations, which folders, how many steps.
+
+    ``work`` keeps checkpoints, curves and everything that can be made again.
+    """
+
+    datasets: list[Path]
+    work: Path
+    out: Path
+    steps: int | None = None
+    resume: bool = False
+    threads: int = 1
+    seed: int = 0
+
+
+def _require_demonstrations(datasets: list[Path]) -> int:
+    count = sum(len(list(path.glob("data/chunk-*/file-*.parquet"))) for path in datasets)
+    if count == 0:
+        where = ", ".join(map(str, datasets))
+        message = f"There are no demonstrations in {where}. Make them with: agent demos record"
+        raise ConfigError(message)
+    return count
+
+
+def train_planner(plan: TrainingPlan, on_step: OnStep) -> Path:
+    """Train the slow brain on the first dataset of the plan; returns the weights' folder.
+
+    Raises:
+        ConfigError: There are no demonstrations.
+    """
+    from agent.demos.planner_examples import build_examples
+    from slow_brain.training.planner import PlannerTraining
+    from slow_brain.training.planner import train_planner as train
+
+    episodes = _require_demonstrations(plan.datasets[:1])
+    examples = plan.work / "planner_examples.parquet"
+    if not (plan.resume and examples.is_file()):
+        build_examples(plan.datasets[0], examples, plan.seed)
+    settings = PlannerTraining(
+        examples=examples,
+        run_folder=plan.work / "planner",
+        out=plan.out,
+        schedule=Schedule(steps=plan.steps or PLANNER_STEPS, learning_rate=PLANNER_RATE),
+        held_out_from_episode=round(episodes * (1 - _HELD_OUT_SHARE)),
+        seed=plan.seed,
+        threads=plan.threads,
+    )
+    return train(settings, resume=plan.resume, on_step=on_step)
+
+
+def train_policy(plan: TrainingPlan, planner: Path, on_step: OnStep) -> Path:
+    """Train the fast brain: words first, then the planner's latents; returns the weights' folder.
+
+    Raises:
+        ConfigError: There are no demonstrations.
+        MissingWeightsError: The planner has not been trained.
+    """
+    from agent.demos.latents import build_latents
+    from fast_brain.training.policy import PolicyTraining
+    from fast_brain.training.policy import train_policy as train
+
+    _require_demonstrations(plan.datasets)
+    latents = plan.work / "latents.npz"
+    if not (plan.resume and latents.is_file()):
+        build_latents(plan.datasets, planner, latents, lambda count: on_step(-count, {}))
+    words = plan.work / "policy_words"
+    phases = (
+        (words, words / "weights", None, None, WORDS_STEPS, WORDS_RATE),
+        (plan.work / "policy", plan.out, latents, words / "weights", LATENTS_STEPS, LATENTS_RATE),
+    )
+    for folder, out, told_by, start_from, steps, rate in phases:
+        settings = PolicyTraining(
+            sources=plan.datasets,
+            cache=plan.work / "frames",
+            latents=told_by,
+            start_from=start_from,
+            run_folder=folder,
+            out=out,
+            schedule=Schedule(steps=plan.steps or steps, learning_rate=rate),
+            seed=plan.seed,
+            threads=plan.threads,
+        )
+        train(settings, resume=plan.resume, on_step=on_step)
+    return plan.out

@@ -21,7 +21,8 @@ sync: $(SYNCED) ## Make .venv as the lock file says; does nothing when it is up 
 
 $(SYNCED): pyproject.toml $(LOCK)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -c $(LOCK) -e '.[sim,train,dev]'
+	@echo "Installing into $(VENV): a few minutes the first time."
+	$(BIN)/pip install -qq -c $(LOCK) -e '.[sim,train,dev]'
 	.ci/opengl
 	touch $@
 

@@ -88,7 +88,11 @@ def list_segments(run_id: str | None = None, folder: Path | None = None) -> tupl
 
 
 def sweep_stale_segments(folder: Path | None = None) -> tuple[Path, ...]:
-    """Remove the segments whose owner is dead, and say which; call it when a run starts."""
+    """Remove the segments whose owner is dead, and say which; call it when a run starts.
+
+    Only names go: a process that is attached keeps its memory. An owner in another container that
+    shares this folder looks dead from here.
+    """
     stale = [path for path in list_segments(folder=folder) if not _owner_lives(path)]
     return tuple(path for path in stale if _removed(path))
 

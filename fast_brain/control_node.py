@@ -1,0 +1,110 @@
+"""The control loop as a node: newest observation and chunk in, a command or a hold out, each beat.
+
+It reads shared memory and writes shared memory; nothing in `step` can block.
+"""
+
+from bridge.errors import ConfigError
+from bridge.messages import Hold, LoopStatus
+from bridge.nodes import Mailboxes, publish_output, read_input
+from bridge.plugins import make_plugin
+from bridge.protocols import Clock
+from fast_brain.config import FastBrainNodeConfig
+from fast_brain.control_loop import ControlLoop
+from fast_brain.rate_keeper import RateKeeper
+from fast_brain.robot_choice import read_robot_spec
+from fast_brain.safety import SafetyFilter
+
+_NS_PER_S = 1_000_000_000
+
+
+class ControlNode:
+    """Reads `observation`, `chunk`, `stop`; writes `command` each beat and `loop_status`.
+
+    Its cadence record is its own, made from the times at which it was stepped, so it says the same
+    under every driver; in virtual time the lateness is zero.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: FastBrainNodeConfig,
+        inputs: Mailboxes,
+        outputs: Mailboxes,
+        clock: Clock,
+    ) -> None:
+        del clock
+        self._config = config
+        self._settings = config.fast_brain
+        self._inputs = inputs
+        self._outputs = outputs
+        self._loop: ControlLoop | None = None
+        self._cadence = RateKeeper(self._settings.control_rate_hz)
+        self._starved = 0
+        self._status_due_ns = 0
+
+    @property
+    def last_error(self) -> str:
+        """Why the last action was vetoed; empty while none is."""
+        if self._loop is None or self._loop.verdict.kind != "vetoed":
+            return ""
+        return f"vetoed: {self._loop.verdict.reason}"
+
+    def start(self) -> None:
+        """Learn the robot's limits and make the stitcher; opens no connection to the robot.
+
+        Raises:
+            TandemError: The robot or the stitcher cannot be made.
+        """
+        settings = self._settings
+        limits = read_robot_spec(self._config.robot).action
+        self._loop = ControlLoop(
+            make_plugin("stitcher", settings.stitcher, settings.stitcher_options),
+            SafetyFilter(limits, settings.control_rate_hz),
+            hold_after_s=settings.hold_after_s,
+            observation_limit_s=settings.observation_limit_s,
+            target_name=settings.target_proprioception,
+        )
+
+    def step(self, now_ns: int) -> None:
+        """One tick: decide, publish, and now and then tell how the cadence is kept.
+
+        Raises:
+            ConfigError: It was not started.
+        """
+        loop = self._loop
+        if loop is None:
+            raise ConfigError("The control loop has not been started: call start() first.")
+        self._cadence.beat(now_ns)
+        decision = loop.tick(
+            now_ns,
+            read_input(self._inputs, "observation"),
+            read_input(self._inputs, "chunk"),
+            read_input(self._inputs, "stop"),
+        )
+        publish_output(self._outputs, "command", decision)
+        is_hold = isinstance(decision, Hold)
+        self._starved += is_hold
+        if now_ns >= self._status_due_ns:
+            self._status_due_ns = now_ns + round(_NS_PER_S / self._settings.status_rate_hz)
+            last = str(decision.reason) if isinstance(decision, Hold) else "command"
+            publish_output(self._outputs, "loop_status", self._status(last, loop, now_ns))
+
+    def close(self) -> None:
+        """Nothing to free: the robot is the robot node's."""
+
+    def _status(self, last_decision: str, loop: ControlLoop, now_ns: int) -> LoopStatus:
+        cadence, lateness = self._cadence, self._cadence.lateness
+        return LoopStatus(
+            ticks=cadence.beats,
+            target_rate_hz=cadence.rate_hz,
+            effective_rate_hz=cadence.effective_rate_hz,
+            missed_ticks=cadence.missed,
+            starved_ticks=self._starved,
+            lateness_p50_ms=lateness.percentile_ms(0.5),
+            lateness_p99_ms=lateness.percentile_ms(0.99),
+            lateness_p999_ms=lateness.percentile_ms(0.999),
+            lateness_max_ms=lateness.max_ms,
+            last_decision=last_decision,
+            latent_age_s=loop.latent_age_s(now_ns),
+            stamp_ns=now_ns,
+        )

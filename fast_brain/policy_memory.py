@@ -1,0 +1,128 @@
+"""What the policy is told: memory of the planner's latents, and the words of the task.
+
+Sans I/O: it is given the newest messages and keeps the books. A new goal, or a new episode of the
+robot, begins a new memory; a latent that was ready before the goal was stated is not of it.
+"""
+
+import numpy as np
+from msgspec.structs import replace
+
+from bridge.clock import seconds_between
+from bridge.messages import (
+    Goal,
+    Latent,
+    MemoryView,
+    Observation,
+    PlanningStatus,
+    Subtask,
+    SubtaskState,
+)
+from bridge.protocols import Memory
+
+_NOTHING = np.zeros((0, 0, 0), np.float32)
+_NO_TIMES = np.zeros(0, np.float32)
+
+
+class PolicyMemory:
+    """Feeds the memory plug-in and reads it as the policy is to see it.
+
+    Args:
+        memory: Where latents are remembered; None for a policy that does not look at latents.
+        stale_after_s: Past this age of the newest latent [s] the policy gets words only.
+    """
+
+    def __init__(self, memory: Memory | None, *, stale_after_s: float) -> None:
+        self._memory = memory
+        self._stale_after_s = stale_after_s
+        self._goal: Goal | None = None
+        self._episode_id = ""
+        self._newest: Latent | None = None
+        self._has_written = False
+
+    @property
+    def goal(self) -> Goal | None:
+        """The goal that the memory is of."""
+        return self._goal
+
+    def begin_if_new(self, goal: Goal, observation: Observation) -> bool:
+        """Forget everything if the goal or the robot's episode is another; say whether it was."""
+        is_same_goal = self._goal is not None and goal.id == self._goal.id
+        if is_same_goal and observation.episode_id == self._episode_id:
+            return False
+        self._goal, self._episode_id = goal, observation.episode_id
+        self._has_written = False
+        if self._memory is not None:
+            self._memory.reset(episode_id=self._episode_id, start_ns=goal.stamp_ns)
+        return True
+
+    def write(self, latent: Latent | None, planning: PlanningStatus | None) -> None:
+        """Remember a latent, unless it was seen before or belongs to another goal or episode.
+
+        Raises:
+            ContractError: It does not fit; the memory is unchanged, and it is not tried again.
+        """
+        memory, goal = self._memory, self._goal
+        if latent is None or latent is self._newest or memory is None or goal is None:
+            return
+        self._newest = latent
+        if not _is_of(latent, goal, planning) or latent.episode_id != self._episode_id:
+            return
+        if not self._has_written:
+            # The planner may have looked a moment before the goal was stated.
+            start_ns = min(goal.stamp_ns, latent.observation_stamp_ns)
+            memory.reset(episode_id=self._episode_id, start_ns=start_ns)
+        memory.write(latent)
+        self._has_written = True
+
+    def read(self, now_ns: int) -> MemoryView:
+        """What is remembered now, without the words; empty without a memory."""
+        if self._memory is not None:
+            return self._memory.read(now_ns)
+        start_ns = now_ns if self._goal is None else self._goal.stamp_ns
+        return _empty_view(seconds_between(start_ns, now_ns))
+
+    def view(self, read: MemoryView, subtask: Subtask | None) -> MemoryView:
+        """What was read as the policy is to see it: with the words, and without stale latents."""
+        return replace(
+            _without_latents(read) if read.newest_age_s > self._stale_after_s else read,
+            goal_text="" if self._goal is None else self._goal.text,
+            subtask_id="" if subtask is None else subtask.id,
+            subtask_text="" if subtask is None else subtask.text,
+        )
+
+
+def active_subtask(planning: PlanningStatus | None) -> Subtask | None:
+    """The subtask under way, if the planner wants the robot to move at all."""
+    if planning is None or planning.phase in ("idle", "goal_done", "goal_failed"):
+        return None
+    active = (task for task in planning.subtasks if task.state is SubtaskState.ACTIVE)
+    return next(active, None)
+
+
+def _is_of(latent: Latent, goal: Goal, planning: PlanningStatus | None) -> bool:
+    plan = None if planning is None else planning.plan
+    if plan is not None and plan.id == latent.plan_id:
+        return plan.goal_id == goal.id
+    return latent.ready_stamp_ns >= goal.stamp_ns
+
+
+def _empty_view(now_s: float) -> MemoryView:
+    return MemoryView(
+        perceptual=_NOTHING,
+        cognitive=_NOTHING,
+        time_s=_NO_TIMES,
+        newest_age_s=float("inf"),
+        latent_sequence=-1,
+        now_s=now_s,
+    )
+
+
+def _without_latents(view: MemoryView) -> MemoryView:
+    return replace(
+        view,
+        perceptual=view.perceptual[:0],
+        cognitive=view.cognitive[:0],
+        time_s=view.time_s[:0],
+        newest_age_s=float("inf"),
+        latent_sequence=-1,
+    )

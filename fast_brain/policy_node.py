@@ -1,0 +1,169 @@
+"""The policy as a node: newest observation and remembered latents in, a chunk of actions out.
+
+It is silent when there is nothing to do; the control loop then holds, because its chunk expires. A
+policy that fails is not a reason to move either: the error is told, and no chunk is sent.
+"""
+
+import inspect
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from bridge.clock import seconds_between
+from bridge.errors import ConfigError, ContractError, PluginError, TandemError
+from bridge.messages import ActionChunk, Goal, Observation, PlanningStatus, Subtask
+from bridge.nodes import Mailboxes, blaming, publish_output, read_input
+from bridge.plugins import load_plugin, make_plugin
+from bridge.protocols import Clock, Memory, Policy
+from bridge.specs import PolicySpec, check_finite
+from fast_brain.config import FastBrainNodeConfig
+from fast_brain.policy_memory import PolicyMemory, active_subtask
+from fast_brain.robot_choice import read_robot_spec
+
+
+class PolicyNode:
+    """Reads `goal`, `observation`, `planning`, `latent`; writes `chunk`.
+
+    In mode "hierarchical" it acts on the active subtask of the planner's goal; in mode "flat" on
+    the text of the newest goal, with an empty memory, until that goal is done.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: FastBrainNodeConfig,
+        inputs: Mailboxes,
+        outputs: Mailboxes,
+        clock: Clock,
+    ) -> None:
+        del clock
+        self._config = config
+        self._settings = config.fast_brain
+        self._inputs = inputs
+        self._outputs = outputs
+        self._policy: Policy | None = None
+        self._memory = PolicyMemory(None, stale_after_s=self._settings.stale_after_s)
+        self._failures = 0
+        self.last_error = ""
+
+    @property
+    def spec(self) -> PolicySpec | None:
+        """What the policy declares; None before `start`."""
+        return self._policy.spec if self._policy else None
+
+    def start(self) -> None:
+        """Load the policy and make its memory.
+
+        Raises:
+            TandemError: One of them cannot be made.
+        """
+        settings = self._settings
+        policy: Policy = make_plugin("policy", settings.policy, self._policy_options())
+        self._policy = policy
+        latent = policy.spec.latent
+        memory: Memory | None = None
+        if latent is not None and settings.mode != "flat":
+            options = {"latent": latent, **settings.memory_options}
+            memory = make_plugin("memory", settings.memory, options)
+        self._memory = PolicyMemory(memory, stale_after_s=settings.stale_after_s)
+
+    def step(self, now_ns: int) -> None:
+        """One beat: a chunk, if there is something to do and something to see.
+
+        Raises:
+            PluginError: The policy has failed more often in a row than is allowed.
+            ContractError: As above, for an observation it cannot use.
+            ConfigError: It was not started.
+        """
+        policy = self._policy
+        if policy is None:
+            raise ConfigError("The policy has not been started: call start() first.")
+        # The latent first: the planner publishes its status before its latents.
+        latent = read_input(self._inputs, "latent")
+        planning: PlanningStatus | None = read_input(self._inputs, "planning")
+        goal, subtask = self._task(planning)
+        observation: Observation | None = read_input(self._inputs, "observation")
+        if goal is None or observation is None:
+            return
+        try:
+            if self._memory.begin_if_new(goal, observation):
+                with blaming(self._settings.policy, "reset"):
+                    policy.reset()
+            with blaming(self._settings.memory, "write"):
+                self._memory.write(latent, planning)
+            if self._may_act(subtask, observation, now_ns):
+                publish_output(
+                    self._outputs, "chunk", self._act(policy, observation, subtask, now_ns)
+                )
+        except TandemError as error:
+            self._note_failure(error)
+        else:
+            self._failures, self.last_error = 0, ""
+
+    def close(self) -> None:
+        """Let go of the network."""
+        self._policy = None
+
+    def _policy_options(self) -> Mapping[str, object]:
+        """The options, and the robot's spec for a policy that asks for `robot`."""
+        settings = self._settings
+        options = dict(settings.policy_options)
+        wanted = inspect.signature(load_plugin("policy", settings.policy)).parameters
+        if "robot" in wanted and "robot" not in options:
+            options["robot"] = read_robot_spec(self._config.robot)
+        return options
+
+    def _task(self, planning: PlanningStatus | None) -> tuple[Goal | None, Subtask | None]:
+        """The goal under way and the subtask to act on; no goal when there is nothing to do."""
+        if self._settings.mode == "hierarchical":
+            goal = None if planning is None else planning.goal
+            return goal, active_subtask(planning)
+        goal: Goal | None = read_input(self._inputs, "goal")
+        return (None if goal is None or _is_over(goal, planning) else goal), None
+
+    def _may_act(self, subtask: Subtask | None, observation: Observation, now_ns: int) -> bool:
+        has_task = self._settings.mode == "flat" or subtask is not None
+        age_s = seconds_between(observation.stamp_ns, now_ns)
+        return has_task and age_s <= self._settings.observation_limit_s
+
+    def _act(
+        self, policy: Policy, observation: Observation, subtask: Subtask | None, now_ns: int
+    ) -> ActionChunk:
+        with blaming(self._settings.memory, "read"):
+            read = self._memory.read(now_ns)
+        with blaming(self._settings.policy, "act"):
+            chunk = policy.act(observation, self._memory.view(read, subtask), now_ns)
+        _check_chunk(chunk, policy.spec, self._settings.policy)
+        # Whether or not the policy looked at the latent: the ladder goes by how old it is.
+        return replace(chunk, latent_age_s=read.newest_age_s)
+
+    def _note_failure(self, error: TandemError) -> None:
+        """Tell it, and give up when it keeps happening: a fresh process may do better."""
+        self._failures += 1
+        self.last_error = f"{type(error).__name__}: {error}"
+        if self._failures > self._settings.policy_failures_allowed:
+            raise error
+
+
+def _is_over(goal: Goal, planning: PlanningStatus | None) -> bool:
+    """Whether a planner, if there is one, has called this goal done or given it up."""
+    if planning is None or planning.goal is None or planning.goal.id != goal.id:
+        return False
+    return planning.phase in ("goal_done", "goal_failed")
+
+
+def _check_chunk(chunk: object, spec: PolicySpec, policy: str) -> None:
+    """Refuse what is no chunk of the declared shape; the limits are the safety filter's business.
+
+    Raises:
+        PluginError: Names the policy, and what it sent.
+    """
+    try:
+        if not isinstance(chunk, ActionChunk):
+            raise ContractError(leaf="chunk", expected="an ActionChunk", got=type(chunk).__name__)
+        wanted, got = (spec.horizon, spec.action.width), chunk.actions.shape
+        if got != wanted:
+            raise ContractError(leaf="chunk.actions", expected=list(wanted), got=list(got))
+        check_finite("chunk.actions", chunk.actions)
+    except ContractError as error:
+        raise PluginError(plugin=policy, verb="act", cause=error) from error

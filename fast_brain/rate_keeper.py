@@ -1,0 +1,106 @@
+"""Keeping a rate: absolute deadlines, how late each beat came, and which were missed.
+
+Deadlines lie on a fixed grid, so one late beat does not push back the next. Nothing here allocates
+or grows while it runs: lateness is counted in buckets that are made once.
+"""
+
+import math
+
+_NS_PER_S = 1_000_000_000
+_NS_PER_MS = 1_000_000
+# Buckets grow by 2^(1/16), so a percentile is at most 4.5 % too large, from 1 µs to 18 minutes.
+_BUCKETS_PER_DOUBLING = 16
+_DOUBLINGS = 30
+_SMALLEST_NS = 1_000
+_RATE_WINDOW = 256
+
+
+class LatenessHistogram:
+    """Counts how late beats were; preallocated, exact in its maximum, 4.5 % coarse elsewhere."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (_BUCKETS_PER_DOUBLING * _DOUBLINGS + 1)
+        self._count = 0
+        self._max_ns = 0
+
+    @property
+    def count(self) -> int:
+        """How many beats were counted."""
+        return self._count
+
+    @property
+    def max_ms(self) -> float:
+        """The latest beat [ms]."""
+        return self._max_ns / _NS_PER_MS
+
+    def add(self, lateness_ns: int) -> None:
+        """Count one beat; early counts as in time."""
+        bucket = 0
+        if lateness_ns > _SMALLEST_NS:
+            doublings = math.log2(lateness_ns / _SMALLEST_NS)
+            bucket = min(math.ceil(doublings * _BUCKETS_PER_DOUBLING), len(self._counts) - 1)
+        self._counts[bucket] += 1
+        self._count += 1
+        self._max_ns = max(self._max_ns, lateness_ns)
+
+    def percentile_ms(self, share: float) -> float:
+        """The lateness [ms] that `share` in (0, 1] of the beats do not pass; 0 without beats."""
+        wanted, seen = share * self._count, 0
+        for bucket, count in enumerate(self._counts):
+            seen += count
+            if count and seen >= wanted:
+                edge_ns = _SMALLEST_NS * 2.0 ** (bucket / _BUCKETS_PER_DOUBLING)
+                return min(edge_ns if bucket else 0.0, float(self._max_ns)) / _NS_PER_MS
+        return 0.0
+
+
+class RateKeeper:
+    """The deadlines of one beat, and the record of how well they were kept. No clock inside."""
+
+    def __init__(self, rate_hz: float) -> None:
+        """Make a keeper whose grid begins with the first `beat`; `rate_hz` [Hz] is above zero."""
+        self.rate_hz = rate_hz
+        self.lateness = LatenessHistogram()
+        self.beats = 0
+        self.missed = 0
+        self._period_ns = _NS_PER_S / rate_hz
+        self._origin_ns: int | None = None
+        self._next = 0
+        self._recent_ns = [0] * _RATE_WINDOW
+
+    @property
+    def next_deadline_ns(self) -> int:
+        """When the next beat is due [ns]; 0, so at once, before the first."""
+        return 0 if self._origin_ns is None else self._deadline_ns(self._next)
+
+    @property
+    def effective_rate_hz(self) -> float:
+        """The rate over the last beats, up to 256 of them [Hz]; 0 before the second."""
+        kept = min(self.beats, _RATE_WINDOW)
+        newest_ns = self._recent_ns[(self.beats - 1) % _RATE_WINDOW]
+        oldest_ns = self._recent_ns[(self.beats - kept) % _RATE_WINDOW]
+        passed_ns = newest_ns - oldest_ns
+        return (kept - 1) * _NS_PER_S / passed_ns if kept > 1 and passed_ns > 0 else 0.0
+
+    def beat(self, now_ns: int) -> int:
+        """Record that a beat begins now; deadlines that have passed meanwhile are skipped.
+
+        A clock that was set back by more than a beat begins the grid anew.
+
+        Returns:
+            How many deadlines were skipped before this beat's own next one.
+        """
+        if self._origin_ns is None or now_ns < self.next_deadline_ns - self._period_ns:
+            self._origin_ns, self._next = now_ns, 0
+        late_ns = max(0, now_ns - self.next_deadline_ns)
+        skipped = int(late_ns // self._period_ns)
+        self.lateness.add(late_ns)
+        self._recent_ns[self.beats % _RATE_WINDOW] = now_ns
+        self.beats += 1
+        self.missed += skipped
+        self._next += skipped + 1
+        return skipped
+
+    def _deadline_ns(self, number: int) -> int:
+        # Multiplied, not summed up: a period that is no whole number of ns must not drift.
+        return (self._origin_ns or 0) + round(number * self._period_ns)

@@ -1,0 +1,149 @@
+"""The robot as a node: carries out the newest command, and shows what it senses, each beat.
+
+Between commands the robot goes on by its last target; that is what "hold" means. A stop, from a
+person or from the watchdog, brings it to rest.
+"""
+
+from collections.abc import Mapping
+
+from bridge.clock import seconds_between
+from bridge.errors import ConfigError
+from bridge.messages import Command, Decision, StopRequest
+from bridge.nodes import Mailboxes, blaming, publish_output, read_input
+from bridge.protocols import Clock, Robot, SimulatedRobot
+from bridge.specs import RobotSpec
+from fast_brain.config import FastBrainNodeConfig
+from fast_brain.robot_choice import make_robot
+
+_NS_PER_S = 1_000_000_000
+
+
+class RobotNode:
+    """Reads `command`, `stop`, `watchdog_stop`; writes `observation`, and `world` of a simulator.
+
+    Of the two stop mailboxes the newest request counts. While it is latched no command is carried
+    out; a person releases it with a newer one that is not latched.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: FastBrainNodeConfig,
+        inputs: Mailboxes,
+        outputs: Mailboxes,
+        clock: Clock,
+    ) -> None:
+        self._config = config
+        self._inputs = inputs
+        self._outputs = outputs
+        self._clock = clock
+        self._robot: Robot | None = None
+        self._simulator: SimulatedRobot | None = None
+        self._command: Decision | None = None
+        self._stop: StopRequest | None = None
+        self._report_due_ns = 0
+
+    @property
+    def robot(self) -> Robot:
+        """The robot itself, for evaluation; made in `start`."""
+        if self._robot is None:
+            raise ConfigError("The robot has not been started: call start() first.")
+        return self._robot
+
+    @property
+    def spec(self) -> RobotSpec | None:
+        """What the robot declares; None before `start`."""
+        return None if self._robot is None else self._robot.spec
+
+    def start(self) -> None:
+        """Make the robot, take hold of it, and begin a simulator's first episode.
+
+        Raises:
+            RobotBusyError: Another process drives it.
+            RobotFault: It does not answer.
+            TandemError: It cannot be made.
+        """
+        self._robot = make_robot(self._config.robot)
+        with blaming(self._config.robot.kind, "connect"):
+            self._robot.connect()
+        if isinstance(self._robot, SimulatedRobot):
+            self._simulator = self._robot
+            self.reset(self._config.robot.seed, self._config.robot.reset_options)
+
+    def reset(self, seed: int, options: Mapping[str, object] | None = None) -> None:
+        """Begin a new episode of a simulated robot.
+
+        Raises:
+            ConfigError: An option it does not know, or the robot is real or not started.
+        """
+        kind = self._config.robot.kind
+        if self._simulator is None:
+            raise ConfigError(f"Robot {kind!r} is no simulator that runs, so it has no episodes.")
+        with blaming(kind, "reset"):
+            self._simulator.reset(seed, options or {})
+        # What was commanded before belongs to the old episode.
+        self._command = read_input(self._inputs, "command")
+        self._report_due_ns = 0
+
+    def step(self, now_ns: int) -> None:
+        """One beat: obey, let the world move on, look.
+
+        Raises:
+            RobotFault: The robot reports trouble; it has been told to stop by then.
+            PluginError: Its code raised; as above.
+        """
+        try:
+            self._obey(now_ns)
+            self._look(now_ns)
+        except Exception as error:
+            self.robot.stop(f"{type(error).__name__}: {error}")
+            raise
+
+    def close(self) -> None:
+        """Bring the robot to rest and let go of it."""
+        if self._robot is None:
+            return
+        self._robot.stop("the run ends")
+        with blaming(self._config.robot.kind, "close"):
+            self._robot.close()
+
+    def _obey(self, now_ns: int) -> None:
+        self._notice_stop()
+        command = read_input(self._inputs, "command")
+        if command is self._command:
+            return
+        self._command = command
+        if isinstance(command, Command) and self._may_move(command, now_ns):
+            with blaming(self._config.robot.kind, "command"):
+                self.robot.command(command)
+
+    def _notice_stop(self) -> None:
+        requests: list[StopRequest] = [
+            request
+            for name in ("stop", "watchdog_stop")
+            if (request := read_input(self._inputs, name)) is not None
+        ]
+        newest = max(requests, key=lambda request: request.stamp_ns, default=None)
+        if newest is not None and newest != self._stop:
+            self._stop = newest
+            self.robot.stop(newest.reason)
+
+    def _may_move(self, command: Command, now_ns: int) -> bool:
+        """Not while stopped, not by a command from before the stop, and not by one long overdue."""
+        stop = self._stop
+        if stop is not None and (stop.latched or command.stamp_ns < stop.stamp_ns):
+            return False
+        return seconds_between(command.stamp_ns, now_ns) <= self._config.fast_brain.dead_man_s
+
+    def _look(self, now_ns: int) -> None:
+        robot, simulator, kind = self.robot, self._simulator, self._config.robot.kind
+        if simulator is not None:
+            with blaming(kind, "advance"):
+                simulator.advance(now_ns)
+        with blaming(kind, "observe"):
+            observation = robot.observe(now_ns)
+        publish_output(self._outputs, "observation", observation)
+        if simulator is not None and now_ns >= self._report_due_ns:
+            self._report_due_ns = now_ns + round(_NS_PER_S / self._config.robot.report_rate_hz)
+            with blaming(kind, "report"):
+                publish_output(self._outputs, "world", simulator.report())

@@ -3,8 +3,11 @@
 Collision meshes are never touched: contact must stay exactly as the benchmark published it.
 """
 
+from typing import cast
+
 import mujoco
 import numpy as np
+from dm_control import mjcf
 from ogbench.manipspace import mjcf_utils
 from ogbench.manipspace.envs.scene_env import SceneEnv
 
@@ -13,6 +16,8 @@ KEPT_FACE_FRACTION = 0.1
 LEAST_FACES = 60
 WRIST_CAMERA = "wrist"
 FRONT_CAMERA = "front_pixels"
+# What the robot calls its cameras, and what the model calls them.
+CAMERA_BY_NAME = {"front": FRONT_CAMERA, "wrist": WRIST_CAMERA}
 _WRIST_CAMERA_BODY = "ur5e/robotiq/base"
 
 
@@ -21,7 +26,7 @@ class LightSceneEnv(SceneEnv):
 
     def compile_model_and_data(self) -> None:
         """Compile as the parent does, through a model description edited in memory."""
-        spec = _parse(self._mjcf_model)
+        spec = _parse(cast("mjcf.RootElement", self._mjcf_model))
         full = spec.compile()
         _add_wrist_camera(spec)
         _swap_visual_meshes(spec, full)
@@ -36,7 +41,7 @@ class LightSceneEnv(SceneEnv):
         self._dirty = False
 
 
-def _parse(mjcf_model: object) -> mujoco.MjSpec:
+def _parse(mjcf_model: mjcf.RootElement) -> mujoco.MjSpec:
     return mujoco.MjSpec.from_string(
         mjcf_utils.to_string(mjcf_model), assets=mjcf_utils.get_assets(mjcf_model)
     )
@@ -79,11 +84,16 @@ def _add_light_mesh(spec: mujoco.MjSpec, full: mujoco.MjModel, mesh_id: int) -> 
     # Vertices are split at texture and normal seams; unmerged, decimation tears the arm apart.
     mesh.merge_vertices(merge_tex=True, merge_norm=True)
     kept = max(LEAST_FACES, int(KEPT_FACE_FRACTION * len(mesh.faces)))
-    points, faces = fast_simplification.simplify(
-        np.asarray(mesh.vertices, np.float32), np.asarray(mesh.faces), target_count=kept
+    # Without `return_collapses` there are always two results; the annotations do not say so.
+    points, faces = fast_simplification.simplify(  # pyright: ignore[reportAssignmentType]
+        np.asarray(mesh.vertices, np.float32),  # pyright: ignore[reportArgumentType]  # It takes both.
+        np.asarray(mesh.faces),
+        target_count=kept,
     )
     name = f"light_{mesh_id}"
     spec.add_mesh(
-        name=name, uservert=points.astype(np.float64).ravel().tolist(), userface=faces.ravel().tolist()
+        name=name,
+        uservert=points.astype(np.float64).ravel().tolist(),
+        userface=faces.ravel().tolist(),
     )
     return name

@@ -4,7 +4,7 @@ The benchmark steps at 20 Hz with targets relative to the measured pose. A robot
 absolute set-points at its own rate, which also makes "hold" well defined: keep the last target.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import mujoco
 import numpy as np
@@ -24,14 +24,16 @@ STEPS_PER_COMMAND = round(1 / (COMMAND_RATE_HZ * PHYSICS_STEP_S))
 # Where the arm waits: high, out of the front camera's view of drawer, cube and buttons.
 HOME_POSITION_M = np.array([0.32, 0.0, 0.30])
 HOME_YAW_RAD = 0.4
-# Where the cube may start (x, y) [m]: the published region, less what the open drawer's handle covers.
+# Where the cube may start (x, y) [m]: the published region, less what an open drawer's handle
+# covers.
 CUBE_START_M = ((0.30, -0.02), (0.45, 0.18))
 # A button toggles when its joint passes this travel [m] (published scene).
 _BUTTON_TRIGGER_M = -0.02
 _CUBE_RESTING_HEIGHT_M = 0.02
 _OPEN_GRIPPER_CONTACT = 0.1
-
-type_action = np.ndarray
+# A cube is held when it is this near the fingertips, and stored when it is this low [m].
+_HELD_WITHIN_M = 0.04
+_STORED_BELOW_M = 0.1
 
 
 class ScenePhysics:
@@ -50,12 +52,13 @@ class ScenePhysics:
     @property
     def model(self) -> mujoco.MjModel:
         """The compiled model (light visual meshes, wrist camera)."""
-        return self.env._model  # noqa: SLF001 - the environment offers no public handle.
+        # The environment offers no public handle; reset has compiled it.
+        return cast("mujoco.MjModel", self.env._model)  # noqa: SLF001
 
     @property
     def data(self) -> mujoco.MjData:
         """The simulation state."""
-        return self.env._data  # noqa: SLF001 - as above.
+        return cast("mujoco.MjData", self.env._data)  # noqa: SLF001  # As above.
 
     @property
     def time_s(self) -> float:
@@ -66,7 +69,7 @@ class ScenePhysics:
         """Return the waiting pose as an action, gripper open."""
         return np.array([*HOME_POSITION_M, HOME_YAW_RAD, 0.0])
 
-    def reset(self, seed: int, **start: Any) -> None:
+    def reset(self, seed: int, **start: Any) -> None:  # noqa: ANN401  # Numbers, flags and pairs.
         """Place everything anew.
 
         Args:
@@ -196,8 +199,9 @@ class ScenePhysics:
             drawer_locked=not bool(self.button_states[0]),
             window=end_stop_word(window_m, WINDOW_OPEN_M),
             window_locked=not bool(self.button_states[1]),
-            cube_in_drawer=bool(self.env._is_in_drawer(cube) and cube[2] < 0.1),  # noqa: SLF001
+            cube_in_drawer=bool(self.env._is_in_drawer(cube) and cube[2] < _STORED_BELOW_M),  # noqa: SLF001
             cube_held=bool(
-                contact > _OPEN_GRIPPER_CONTACT and np.linalg.norm(cube - self.gripper_pose()[:3]) < 0.04
+                contact > _OPEN_GRIPPER_CONTACT
+                and np.linalg.norm(cube - self.gripper_pose()[:3]) < _HELD_WITHIN_M
             ),
         )

@@ -8,16 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class RobotConfig(BaseModel):
     """Which robot, and how a simulated one begins.
 
-    `kind` is an installed name, `module:Name`, or `gymnasium:<environment id>`. `seed` and
-    `reset_options` begin a simulator's first episode; a real robot has no such thing. World
-    reports of a simulator come at `report_rate_hz`.
+    `kind` is an installed name, `module:Name`, or `gymnasium:<environment id>`. With a `seed` or
+    `reset_options` a simulator's first episode begins by them; without, as the robot has it
+    itself. World reports of a simulator come at `report_rate_hz`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: str = "ogbench_scene"
     options: dict[str, Any] = Field(default_factory=dict)
-    seed: int = 0
+    seed: int | None = None
     reset_options: dict[str, Any] = Field(default_factory=dict)
     report_rate_hz: float = Field(default=10.0, gt=0)
 
@@ -29,6 +29,10 @@ class FastBrainConfig(BaseModel):
     the subtask's text without latents, past `hold_after_s` the robot holds. A control loop that
     is silent for `dead_man_s` is taken for dead, and the robot stops. An observation older than
     `observation_limit_s` is as good as none.
+
+    `target_proprioception` names the reading that tells the robot's present target as an action;
+    the speed limit of the first command after a pause counts from it. A robot without it has no
+    speed limit on its very first command.
 
     `mode` "flat" runs the policy on the goal's text alone, with an empty memory.
 
@@ -54,7 +58,7 @@ class FastBrainConfig(BaseModel):
     watchdog_rate_hz: float = Field(default=50.0, gt=0, le=1000)
     status_rate_hz: float = Field(default=10.0, gt=0)
     policy_failures_allowed: int = Field(default=10, ge=0)
-    target_proprioception: str = "target"
+    target_proprioception: str = "target_pose_in_base"
     realtime_priority: int = Field(default=20, ge=0, le=99)
     nice: int = Field(default=-10, ge=-20, le=19)
     cpu: int | None = Field(default=None, ge=0)

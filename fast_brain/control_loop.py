@@ -20,6 +20,9 @@ from bridge.messages import (
 from bridge.protocols import ChunkStitcher
 from fast_brain.safety import SafetyFilter
 
+# An observation must be this much younger than a command to show the command's target [s].
+_TARGET_SHOWS_AFTER_S = 0.05
+
 
 class ControlLoop:
     """Turns the newest observation and chunk into one command per tick, or holds.
@@ -40,7 +43,7 @@ class ControlLoop:
         *,
         hold_after_s: float = 10.0,
         observation_limit_s: float = 0.5,
-        target_name: str = "target",
+        target_name: str = "target_pose_in_base",
     ) -> None:
         self._stitcher = stitcher
         self._safety = safety
@@ -53,6 +56,7 @@ class ControlLoop:
         self._stop: StopRequest | None = None
         self._not_before_ns = 0
         self._is_commanding = False
+        self._commanded_ns: int | None = None
         self._sequence = 0
         self.verdict = Verdict(kind="passed")
 
@@ -144,6 +148,7 @@ class ControlLoop:
         if action is None:
             return Hold(reason=HoldReason.VETOED, stamp_ns=now_ns)
         self._sequence += 1
+        self._commanded_ns = now_ns
         return Command(
             action=action,
             stamp_ns=now_ns,
@@ -155,9 +160,16 @@ class ControlLoop:
 
     def _start_from(self, observation: Observation | None) -> None:
         """After a pause the robot may stand elsewhere than where it was last sent."""
-        measured = {} if observation is None else observation.proprioception
-        if self._target_name in measured:
-            self._safety.start_from(measured[self._target_name])
+        target = None if observation is None else observation.proprioception.get(self._target_name)
+        if observation is None or target is None:
+            return
+        sent_ns = self._commanded_ns
+        # An older one shows a target from before the last command: worse than what we know.
+        if (
+            sent_ns is None
+            or seconds_between(sent_ns, observation.stamp_ns) >= _TARGET_SHOWS_AFTER_S
+        ):
+            self._safety.start_from(target)
 
 
 def _is_same(chunk: ActionChunk, other: ActionChunk | None) -> bool:

@@ -7,15 +7,16 @@ policy that fails is not a reason to move either: the error is told, and no chun
 import inspect
 from collections.abc import Mapping
 
+import numpy as np
 from msgspec.structs import replace
 
 from bridge.clock import seconds_between
-from bridge.errors import ConfigError, ContractError, PluginError, TandemError
+from bridge.errors import ConfigError, PluginError, TandemError
 from bridge.messages import ActionChunk, Goal, Observation, PlanningStatus, Subtask
 from bridge.nodes import Mailboxes, blaming, publish_output, read_input
 from bridge.plugins import load_plugin, make_plugin
 from bridge.protocols import Clock, Memory, Policy
-from bridge.specs import PolicySpec, check_finite
+from bridge.specs import PolicySpec
 from fast_brain.config import FastBrainNodeConfig
 from fast_brain.policy_memory import PolicyMemory, active_subtask
 from fast_brain.robot_choice import read_robot_spec
@@ -158,12 +159,12 @@ def _check_chunk(chunk: object, spec: PolicySpec, policy: str) -> None:
     Raises:
         PluginError: Names the policy, and what it sent.
     """
-    try:
-        if not isinstance(chunk, ActionChunk):
-            raise ContractError(leaf="chunk", expected="an ActionChunk", got=type(chunk).__name__)
-        wanted, got = (spec.horizon, spec.action.width), chunk.actions.shape
-        if got != wanted:
-            raise ContractError(leaf="chunk.actions", expected=list(wanted), got=list(got))
-        check_finite("chunk.actions", chunk.actions)
-    except ContractError as error:
-        raise PluginError(plugin=policy, verb="act", cause=error) from error
+    trouble, wanted = "", [spec.horizon, spec.action.width]
+    if not isinstance(chunk, ActionChunk):
+        trouble = f"it gave a {type(chunk).__name__}, not an ActionChunk"
+    elif list(chunk.actions.shape) != wanted:
+        trouble = f"it gave actions {list(chunk.actions.shape)}, but its spec says {wanted}"
+    elif not np.isfinite(chunk.actions).all():
+        trouble = "it gave actions that are not finite"
+    if trouble:
+        raise PluginError(plugin=policy, verb="act", cause=trouble)

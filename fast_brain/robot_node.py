@@ -21,8 +21,9 @@ _NS_PER_S = 1_000_000_000
 class RobotNode:
     """Reads `command`, `stop`, `watchdog_stop`; writes `observation`, and `world` of a simulator.
 
-    Of the two stop mailboxes the newest request counts. While it is latched no command is carried
-    out; a person releases it with a newer one that is not latched.
+    Of the two stop mailboxes the newest request counts. One that is latched stops the robot, and
+    no command is passed on until a person releases it with a newer one that is not latched; some
+    robots want a `reset` besides. One that is not latched only drops older commands.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class RobotNode:
             self._robot.connect()
         if isinstance(self._robot, SimulatedRobot):
             self._simulator = self._robot
-            self.reset(self._config.robot.seed, self._config.robot.reset_options)
+            seed, options = self._config.robot.seed, self._config.robot.reset_options
+            if seed is not None or options:
+                self.reset(seed or 0, options)
 
     def reset(self, seed: int, options: Mapping[str, object] | None = None) -> None:
         """Begin a new episode of a simulated robot.
@@ -126,7 +129,8 @@ class RobotNode:
         newest = max(requests, key=lambda request: request.stamp_ns, default=None)
         if newest is not None and newest != self._stop:
             self._stop = newest
-            self.robot.stop(newest.reason)
+            if newest.latched:
+                self.robot.stop(newest.reason)
 
     def _may_move(self, command: Command, now_ns: int) -> bool:
         """Not while stopped, not by a command from before the stop, and not by one long overdue."""

@@ -20,7 +20,12 @@ class HoldPolicy:
     """
 
     def __init__(
-        self, *, robot: RobotSpec, horizon: int = 16, step_s: float = 0.05, target: str = "target"
+        self,
+        *,
+        robot: RobotSpec,
+        horizon: int = 16,
+        step_s: float = 0.05,
+        target: str = "target_pose_in_base",
     ) -> None:
         self._target = target
         self._is_delta = robot.action.mode == "delta"

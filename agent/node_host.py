@@ -1,0 +1,87 @@
+"""One node in its process: made from its spec, stepped, counted, and heard of."""
+
+import importlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from agent.graph_parts import NodeSpec
+from bridge.errors import PluginError
+from bridge.messages import NodeHealth
+from bridge.protocols import Clock, LatestValue
+
+# How often a node gives a sign of life [s]; far below any limit for hanging.
+_HEALTH_PERIOD_NS = 200_000_000
+
+
+class NodeHost:
+    """Holds a node and reports its health. Belongs to one thread, like the node itself."""
+
+    def __init__(
+        self,
+        spec: NodeSpec,
+        *,
+        inputs: Mapping[str, LatestValue[Any]],
+        outputs: Mapping[str, LatestValue[Any]],
+        health: LatestValue[NodeHealth],
+        clock: Clock,
+    ) -> None:
+        self._spec = spec
+        self._health = health
+        self._clock = clock
+        self._steps = 0
+        # What the kernel granted, or whatever else is worth showing beside the health.
+        self.detail = ""
+        self._reported_ns: int | None = None
+        self.node = load_node_class(spec.node_class)(
+            config=spec.config, inputs=inputs, outputs=outputs, clock=clock
+        )
+
+    def start(self) -> None:
+        """Let the node load what it needs."""
+        self.node.start()
+
+    def step(self, now_ns: int) -> None:
+        """One beat, and now and then a sign of life."""
+        self.node.step(now_ns)
+        self._steps += 1
+        if self._reported_ns is None or now_ns - self._reported_ns >= _HEALTH_PERIOD_NS:
+            self.report(ready=True)
+
+    def close(self) -> None:
+        """Let the node free what it holds."""
+        self.node.close()
+
+    @property
+    def declared_spec(self) -> object:
+        """What the node declares about its plug-in once started, or None."""
+        return getattr(self.node, "spec", None)
+
+    def report(self, *, ready: bool, error: str = "") -> None:
+        """Publish the node's health now."""
+        self._reported_ns = self._clock.now_ns()
+        self._health.publish(
+            NodeHealth(
+                node=self._spec.name,
+                pid=os.getpid(),
+                steps=self._steps,
+                stamp_ns=self._reported_ns,
+                ready=ready,
+                last_error=error or str(getattr(self.node, "last_error", "")),
+                detail=self.detail,
+            )
+        )
+
+
+def load_node_class(path: str) -> Any:  # noqa: ANN401  # A class that meets the Node protocol.
+    """Import the class of a node.
+
+    Raises:
+        PluginError: The module or the class is not there, or the import raised.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except Exception as error:
+        # An import runs other people's code, which may raise anything at all.
+        raise PluginError(plugin=path, verb="import", cause=error) from error

@@ -1,0 +1,176 @@
+"""The graph in one process, in virtual time: the same every time, as fast as it computes.
+
+Nodes that are due at an instant are stepped in the order of the graph. What the planner and the
+policy publish is seen later by their latency, so a slow brain is slow here as well.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agent.graph_parts import Graph, MailboxSpec
+from agent.logs import get_logger
+from agent.runtime import check_external, pick_mailbox
+from agent.spec_checks import check_specs
+from agent.supervisor import NodeDown, Restart, StopAll, Supervisor
+from agent.virtual_node import VirtualNode
+from bridge.clock import ManualClock
+from bridge.errors import ConfigError, RuntimeStopped
+from bridge.messages import NodeHealth
+from bridge.transports.in_process import InProcessLatestValue
+
+_NS_PER_S = 1_000_000_000
+_log = get_logger("runtime")
+
+
+class LocalRuntime:
+    """Runs a graph in virtual time. For one thread; implements `Runtime`."""
+
+    def __init__(
+        self, graph: Graph, *, clock: ManualClock | None = None, measured_latency: bool = False
+    ) -> None:
+        """Make a run that has not started.
+
+        Args:
+            graph: What to run.
+            clock: Virtual time; it begins at 1 s if None, so that no stamp is 0.
+            measured_latency: Let planner and policy take as long as they really compute, instead
+                of the latency their specs declare. Then runs are no longer the same every time.
+        """
+        self._graph = graph
+        self._clock = clock or ManualClock(_NS_PER_S)
+        self._supervisor = Supervisor(graph.nodes, graph.runtime)
+        self._nodes = {
+            spec.name: VirtualNode(spec, self._clock, measured=measured_latency)
+            for spec in graph.nodes
+        }
+        self._mailboxes = {spec.name: self._make_mailbox(spec) for spec in graph.mailboxes}
+        self._mailboxes |= {f"health.{name}": node.health for name, node in self._nodes.items()}
+        self._is_started = False
+        self._stopped_because = ""
+
+    @property
+    def clock(self) -> ManualClock:
+        """Virtual time; it moves only while `run_for` or `run_until` is called."""
+        return self._clock
+
+    @property
+    def stopped_because(self) -> str:
+        """Why the run has ended; empty while it runs."""
+        return self._stopped_because
+
+    def start(self) -> None:
+        """Start every node in this process and check that they fit together.
+
+        Raises:
+            ContractError: Two nodes do not fit; nothing has moved.
+            RuntimeStopped: The run has ended, and does not start again.
+        """
+        self._check_running()
+        try:
+            for node in self._nodes.values():
+                node.start(self._mailboxes)
+            check_specs({name: node.declared_spec for name, node in self._nodes.items()})
+        except BaseException as error:
+            self._end(f"it did not start: {error}")
+            raise
+        self._is_started = True
+
+    def node(self, name: str) -> Any:  # noqa: ANN401  # Whatever class the graph names.
+        """The node itself, for evaluation: to reset the world, to read what it holds.
+
+        Raises:
+            ConfigError: There is no such node, or it is down.
+        """
+        self._graph.node(name)
+        node = self._nodes[name].node
+        if node is None:
+            raise ConfigError(f"Node {name!r} is not running now.")
+        return node
+
+    def publish(self, name: str, message: Any) -> None:  # noqa: ANN401  # The mailbox's own type.
+        """Put a message into an external mailbox; nodes see it at their next step."""
+        self._check_running()
+        check_external(self._graph, name, message)
+        self._mailboxes[name].publish(message)
+
+    def read(self, name: str) -> Any:  # noqa: ANN401  # The mailbox's own type, or None.
+        """The newest message that is visible now."""
+        return pick_mailbox(self._mailboxes, name).read()
+
+    def health(self) -> Mapping[str, NodeHealth]:
+        """The last sign of life of each node."""
+        signs = {name: node.health.read() for name, node in self._nodes.items()}
+        return {name: sign for name, sign in signs.items() if sign is not None}
+
+    def run_for(self, duration_s: float) -> None:
+        """Let `duration_s` [s] of virtual time pass.
+
+        Raises:
+            RuntimeStopped: The run ended meanwhile, or before.
+            ConfigError: The run was not started.
+        """
+        self.run_until(lambda: False, duration_s)
+
+    def run_until(self, predicate: Callable[[], bool], timeout_s: float) -> bool:
+        """Let virtual time pass until the predicate holds; it is asked after each instant.
+
+        Raises:
+            RuntimeStopped: The run ended meanwhile, or before.
+            ConfigError: The run was not started.
+        """
+        end_ns = self._clock.now_ns() + round(timeout_s * _NS_PER_S)
+        while not predicate():
+            self._check_running()
+            if not self._is_started:
+                raise ConfigError("The run has not been started: call start() first.")
+            instant_ns = min(node.next_event_ns for node in self._nodes.values())
+            if instant_ns > end_ns:
+                self._clock.sleep_until_ns(end_ns)
+                return predicate()
+            self._clock.sleep_until_ns(instant_ns)
+            self._live_through(self._clock.now_ns())
+        return True
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Close every node, the robot last. `timeout_s` is of no use here: nobody is waited for."""
+        del timeout_s
+        self._end("it was asked to")
+
+    def _make_mailbox(self, spec: MailboxSpec) -> Any:  # noqa: ANN401  # Of the spec's type.
+        writers = self._graph.writers_of(spec.name)
+        if not writers:
+            return InProcessLatestValue[Any]()
+        return self._nodes[writers[0]].make_output(spec.name)
+
+    def _live_through(self, now_ns: int) -> None:
+        """Step, restart or give up on each node that has something due now."""
+        for node in self._nodes.values():
+            failure = node.live_through(now_ns, self._mailboxes)
+            if failure is not None:
+                self._react(node, failure)
+            if self._stopped_because:
+                return
+
+    def _react(self, node: VirtualNode, failure: NodeDown) -> None:
+        node.take_down(failure.reason)
+        decision = self._supervisor.on_node_down(failure)
+        _log.warning("node_down", node=failure.node, reason=failure.reason, then=str(decision))
+        match decision:
+            case Restart(at_ns=at_ns):
+                node.restart_at(at_ns)
+            case StopAll(reason=reason):
+                self._end(reason)
+            case _:
+                pass
+
+    def _end(self, reason: str) -> None:
+        if self._stopped_because:
+            return
+        self._stopped_because = reason
+        # The graph begins with the robot, so that it is closed last.
+        for node in reversed(self._nodes.values()):
+            node.take_down()
+
+    def _check_running(self) -> None:
+        if self._stopped_because:
+            raise RuntimeStopped(reason=self._stopped_because)

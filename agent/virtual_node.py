@@ -1,0 +1,133 @@
+"""One node in virtual time: when it is due, how long it is busy, and whether it is down."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from agent.graph_parts import NodeSpec
+from agent.logs import get_logger
+from agent.node_host import NodeHost
+from agent.supervisor import NodeDown
+from agent.virtual_mailbox import DelayedLatestValue
+from bridge.clock import ManualClock
+from bridge.messages import NodeHealth
+from bridge.transports.in_process import InProcessLatestValue
+
+_NS_PER_S = 1_000_000_000
+_NEVER_NS = sys.maxsize
+_log = get_logger("runtime")
+
+
+class VirtualNode:
+    """Keeps the times of one node and turns what it raises into an event."""
+
+    def __init__(self, spec: NodeSpec, clock: ManualClock, *, measured: bool) -> None:
+        """Make a node that is not up yet; `measured` as in `LocalRuntime`."""
+        self._spec = spec
+        self._clock = clock
+        self._takes_time = spec.virtual_latency_s is not None
+        self._measured = measured and self._takes_time
+        self._period_ns = round(_NS_PER_S / spec.rate_hz)
+        self._outputs: list[DelayedLatestValue[Any]] = []
+        self._host: NodeHost | None = None
+        self._due_ns = self._restart_ns = self._hung_ns = _NEVER_NS
+        self._first_due_ns = 0
+        self._step_began_ns = 0
+        self.health = InProcessLatestValue[NodeHealth]()
+
+    @property
+    def node(self) -> Any:  # noqa: ANN401  # Whatever class the spec names; None while it is down.
+        """The node itself."""
+        return self._host.node if self._host else None
+
+    @property
+    def declared_spec(self) -> object:
+        """What the node declares about its part, or None."""
+        return self._host.declared_spec if self._host else None
+
+    @property
+    def next_event_ns(self) -> int:
+        """When something happens to this node next."""
+        return min(self._due_ns, self._restart_ns, self._hung_ns)
+
+    def make_output(self, name: str) -> Any:  # noqa: ANN401  # A mailbox of any type.
+        """A mailbox for what this node publishes."""
+        del name
+        if not self._takes_time:
+            return InProcessLatestValue[Any]()
+        mailbox = DelayedLatestValue[Any](self._clock, self._latency_ns)
+        self._outputs.append(mailbox)
+        return mailbox
+
+    def start(self, mailboxes: Mapping[str, Any]) -> None:
+        """Make the node and let it load; it is due at once.
+
+        Raises:
+            TandemError: Whatever the node raises.
+        """
+        self._restart_ns = _NEVER_NS
+        self._host = NodeHost(
+            self._spec,
+            inputs={role: mailboxes[name] for role, name in self._spec.inputs.items()},
+            outputs={role: mailboxes[name] for role, name in self._spec.outputs.items()},
+            health=self.health,
+            clock=self._clock,
+        )
+        self._host.start()
+        self._host.report(ready=True)
+        self._first_due_ns = self._due_ns = self._clock.now_ns()
+
+    def live_through(self, now_ns: int, mailboxes: Mapping[str, Any]) -> NodeDown | None:
+        """Do what is due now; answer with the failure if there was one."""
+        try:
+            if self._restart_ns <= now_ns:
+                self.start(mailboxes)
+            if self._hung_ns <= now_ns:
+                limit_s = self._spec.hang_after_s
+                return NodeDown(self._spec.name, "hung", f"silent for {limit_s:g} s", now_ns)
+            if self._host is not None and self._due_ns <= now_ns:
+                self._step(self._host, now_ns)
+        except Exception as error:  # noqa: BLE001  # Logged, and the supervisor decides.
+            # A node runs other people's code, which may raise anything at all.
+            _log.exception("node_raised", node=self._spec.name)
+            return NodeDown(self._spec.name, "raised", f"{type(error).__name__}: {error}", now_ns)
+        return None
+
+    def restart_at(self, at_ns: int) -> None:
+        """Come back at this time."""
+        self._restart_ns = at_ns
+
+    def take_down(self, error: str = "") -> None:
+        """Close the node, if it is up, and forget what it had not finished."""
+        host, self._host = self._host, None
+        self._due_ns = self._restart_ns = self._hung_ns = _NEVER_NS
+        for mailbox in self._outputs:
+            mailbox.forget_waiting()
+        if host is None:
+            return
+        try:
+            host.close()
+        except Exception:  # noqa: BLE001  # Logged with its trace.
+            # One node that cannot close must not keep the others, and the robot, from closing.
+            _log.exception("node_did_not_close", node=self._spec.name)
+        host.report(ready=False, error=error)
+
+    def _step(self, host: NodeHost, now_ns: int) -> None:
+        self._step_began_ns = time.perf_counter_ns()
+        host.step(now_ns)
+        ready_ns = now_ns + self._latency_ns()
+        hang_ns = now_ns + round(self._spec.hang_after_s * _NS_PER_S)
+        self._hung_ns = hang_ns if ready_ns > hang_ns else _NEVER_NS
+        self._due_ns = self._next_beat_ns(max(ready_ns, now_ns + 1))
+
+    def _latency_ns(self) -> int:
+        """How long the step under way has taken, or takes by declaration [ns]."""
+        if self._measured:
+            return time.perf_counter_ns() - self._step_began_ns
+        return round((self._spec.virtual_latency_s or 0.0) * _NS_PER_S)
+
+    def _next_beat_ns(self, earliest_ns: int) -> int:
+        """The first beat of this node's grid that is not before a time."""
+        beats = -(-(earliest_ns - self._first_due_ns) // self._period_ns)
+        return self._first_due_ns + beats * self._period_ns

@@ -9,8 +9,9 @@ from typing import IO
 
 from bridge import ConfigError, RobotBusyError
 
-# POSIX locks do not keep out their own process, so this does; by process, as forks copy it.
-_holder_by_path: dict[Path, int] = {}
+# POSIX locks do not keep out their own process, so this does: the process that holds a path, and
+# its open file. The process stands there because a forked child gets a copy of this, not the lock.
+_held: dict[Path, tuple[int, IO[str]]] = {}
 
 
 class RobotLock:
@@ -24,7 +25,7 @@ class RobotLock:
         self._robot = robot
         safe_name = re.sub(r"[^A-Za-z0-9_.-]", "_", robot)
         self.path = Path(tempfile.gettempdir()) / f"tandem-robot-{safe_name}.lock"
-        self._file: IO[str] | None = None
+        self._is_ours = False
 
     def take(self) -> None:
         """Take hold.
@@ -33,7 +34,7 @@ class RobotLock:
             RobotBusyError: Another process, or another robot object of this one, holds it.
             ConfigError: The lock file cannot be written.
         """
-        if _holder_by_path.get(self.path) == os.getpid():
+        if self.path in _held and _held[self.path][0] == os.getpid():
             raise RobotBusyError(robot=self._robot, pid=os.getpid())
         file = self._open()
         try:
@@ -47,17 +48,17 @@ class RobotLock:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        _holder_by_path[self.path] = os.getpid()
-        self._file = file
+        _held[self.path] = (os.getpid(), file)
+        self._is_ours = True
 
     def free(self) -> None:
         """Let go; does nothing when it is not held."""
-        if self._file is None:
+        if not self._is_ours:
             return
         # The file stays: removing it would let two processes hold two files of one name.
-        self._file.close()
-        self._file = None
-        _holder_by_path.pop(self.path, None)
+        _, file = _held.pop(self.path)
+        file.close()
+        self._is_ours = False
 
     def _open(self) -> IO[str]:
         # No following of links: the temp directory is everybody's.

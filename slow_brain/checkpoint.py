@@ -27,7 +27,7 @@ IMAGE_TOKENS = (IMAGE_SIZE_PX // PATCH_PX // SCALE_FACTOR) ** 2
 LATENT_WIDTH = 192
 VOCABULARY = 512
 PAD, BEGIN, END = "<pad>", "<s>", "</s>"
-FAKE_TOKEN, GLOBAL_TOKEN = "<fake_token_around_image>", "<global-img>"  # noqa: S105 - text marks.
+FAKE_TOKEN, GLOBAL_TOKEN = "<fake_token_around_image>", "<global-img>"
 END_OF_UTTERANCE = "<end_of_utterance>"
 _CHAT_TEMPLATE = (
     "{% for message in messages %}{% if message['content'] is string %}{{ message['content'] }}"

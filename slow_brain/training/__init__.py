@@ -1,0 +1,1 @@
+"""How the planner learns: exercises, the training loop, and its exam."""

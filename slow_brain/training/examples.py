@@ -108,9 +108,7 @@ class Exercises:
             for start in range(0, len(order) - pictures + 1, pictures):
                 yield self.collate(order[start : start + pictures], per_picture, random)
 
-    def collate(
-        self, rows: np.ndarray, per_picture: int, random: np.random.Generator
-    ) -> Batch:
+    def collate(self, rows: np.ndarray, per_picture: int, random: np.random.Generator) -> Batch:
         """Return ``per_picture`` random questions about each picture in ``rows``."""
         chosen: list[tuple[int, _Question]] = []
         for place, row in enumerate(rows):

@@ -91,7 +91,9 @@ def losses(learner: PlannerLearner, batch: Batch) -> tuple[torch.Tensor, dict[st
         "text loss": float(text.detach()),
         "facts loss": float(reading.detach()),
         "whole answer right": float(right.all(-1).float().mean()),
-        "subtask read right": float((facts[_SUBTASK].argmax(-1) == batch.facts[:, _SUBTASK]).float().mean()),
+        "subtask read right": float(
+            (facts[_SUBTASK].argmax(-1) == batch.facts[:, _SUBTASK]).float().mean()
+        ),
         "done read right": float((facts[_DONE].argmax(-1) == batch.facts[:, _DONE]).float().mean()),
     }
     return text + _FACTS_WEIGHT * reading, figures

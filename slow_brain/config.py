@@ -1,0 +1,31 @@
+"""Settings of the slow brain; units stand in the names."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class SlowBrainConfig(BaseModel):
+    """Which planner, how often it thinks, and when it must think again.
+
+    It thinks `rate_hz` times a second while there is a goal, and at once on a new goal, a failed
+    subtask or a text that was no plan. Whether there is something to do is looked at
+    `poll_rate_hz` times a second. A verdict counts after it was given that often in a row:
+    `done_confirmations` for a subtask, `switch_confirmations` for dropping one that is not done,
+    `goal_confirmations` for the goal. A subtask fails after `subtask_timeout_s`. Dropped and
+    failed subtasks, and texts that were no plan, count against `replan_budget`; when it is spent
+    the goal has failed. After an error the planner is left alone for `backoff_s`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    planner: str = "vlm"
+    planner_options: dict[str, Any] = Field(default_factory=dict)
+    rate_hz: float = Field(default=2.0, gt=0, le=10)
+    poll_rate_hz: float = Field(default=20.0, gt=0, le=200)
+    done_confirmations: int = Field(default=1, ge=1)
+    switch_confirmations: int = Field(default=2, ge=1)
+    goal_confirmations: int = Field(default=2, ge=1)
+    subtask_timeout_s: float = Field(default=30.0, gt=0)
+    replan_budget: int = Field(default=20, ge=0)
+    backoff_s: float = Field(default=0.5, ge=0)

@@ -1,0 +1,226 @@
+"""When to think, and what follows from a thought: pure decisions, no clock and no I/O.
+
+`PlanningNode` is the thin shell around it. Times come in as arguments.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+from msgspec.structs import replace
+
+from bridge.clock import seconds_between
+from bridge.errors import ContractError
+from bridge.messages import (
+    Goal,
+    Latent,
+    Observation,
+    Plan,
+    PlanningStatus,
+    PlanRequest,
+    SubtaskState,
+    Thought,
+)
+from bridge.specs import LatentSpec
+from slow_brain.config import SlowBrainConfig
+from slow_brain.subtask_state import SubtaskList
+
+Phase = Literal["idle", "thinking", "acting", "goal_done", "goal_failed"]
+_NANOSECONDS = 1_000_000_000
+
+
+class PlanningLoop:
+    """Follows one goal at a time, from its first plan to its end.
+
+    Args:
+        config: Rates, confirmations, budgets.
+        latent: What the planner's latents must look like; None if it sends none.
+    """
+
+    def __init__(self, config: SlowBrainConfig, latent: LatentSpec | None) -> None:
+        self._config = config
+        self._latent_spec = latent
+        self._goal: Goal | None = None
+        self._phase: Phase = "idle"
+        self._reason = ""
+        self._subtasks = SubtaskList("", config.subtask_timeout_s)
+        self._plan: Plan | None = None
+        self._thoughts: tuple[Thought, ...] = ()
+        self._trigger: str | None = None
+        self._not_before_ns = 0
+        self._planned_stamp_ns = -1
+        self._started_ns = 0
+        self._active_since_ns = 0
+        self._verdicts: dict[str, int] = {}
+        self._replans = 0
+        self._plans_made = 0
+        self._plan_latency_s = 0.0
+        self._latent_stamp_ns: int | None = None
+
+    @property
+    def goal_id(self) -> str:
+        """The goal that is being followed; "" before the first."""
+        return self._goal.id if self._goal else ""
+
+    def follow(self, goal: Goal) -> None:
+        """Drop everything and follow `goal`: the next request is made at once."""
+        self._goal, self._phase, self._reason = goal, "thinking", ""
+        self._subtasks = SubtaskList(goal.id, self._config.subtask_timeout_s)
+        self._plan, self._thoughts = None, ()
+        self._trigger, self._not_before_ns = "new goal", 0
+        self._planned_stamp_ns = -1
+        self._verdicts, self._replans, self._plans_made = {}, 0, 0
+        self._latent_stamp_ns = None
+
+    def next_request(self, observation: Observation | None, now_ns: int) -> PlanRequest | None:
+        """Return what to think about now, or None while there is no reason to think."""
+        if self._goal is None or self._phase not in ("thinking", "acting") or observation is None:
+            return None
+        self._check_timeout(now_ns)
+        if now_ns < self._not_before_ns or observation.stamp_ns <= self._planned_stamp_ns:
+            return None
+        trigger = self._trigger or self._periodic(now_ns)
+        if trigger is None or self._phase == "goal_failed":
+            return None
+        self._trigger, self._started_ns = None, now_ns
+        self._planned_stamp_ns = observation.stamp_ns
+        self._thoughts = ()
+        self._plans_made += 1
+        return PlanRequest(
+            observation=observation,
+            goal=self._goal,
+            finished=self._subtasks.done,
+            current=self._subtasks.active,
+            memory_summary="; ".join(each.text for each in self._subtasks.done),
+            trigger=trigger,
+            plan_id=f"{self._goal.id}.plan{self._plans_made}",
+        )
+
+    def _periodic(self, now_ns: int) -> str | None:
+        is_due = seconds_between(self._started_ns, now_ns) >= 1 / self._config.rate_hz
+        return "period" if is_due else None
+
+    def _check_timeout(self, now_ns: int) -> None:
+        active = self._subtasks.active
+        if active and seconds_between(self._active_since_ns, now_ns) > active.timeout_s:
+            self._subtasks.end(SubtaskState.FAILED)
+            self._replan(f"{active.text!r} took longer than {active.timeout_s:g} s")
+
+    def _replan(self, why: str) -> None:
+        """Note an unplanned turn; too many of them and the goal has failed."""
+        self._replans += 1
+        self._reason, self._trigger = why, why
+        if self._replans > self._config.replan_budget:
+            self.give_up(f"{why}; all {self._config.replan_budget} replans are spent")
+
+    def give_up(self, reason: str) -> None:
+        """End the goal as failed."""
+        self._subtasks.end(SubtaskState.FAILED)
+        self._subtasks.expect(())
+        self._phase, self._reason = "goal_failed", reason
+
+    def think(self, thought: Thought) -> None:
+        """Keep a thought of the plan that is being written."""
+        self._thoughts = (*self._thoughts, thought)
+
+    def accept(self, plan: Plan, now_ns: int) -> None:
+        """Let a finished plan take effect: end, begin or keep subtasks."""
+        self._plan = plan
+        self._plan_latency_s = seconds_between(self._started_ns, now_ns)
+        steps = tuple(subtask.text for subtask in plan.subtasks)
+        active = self._subtasks.active
+        if plan.goal_done:
+            self._count("goal", self._config.goal_confirmations, self._finish_goal)
+        elif active is None:
+            self._switch(steps, now_ns)
+        elif plan.current_subtask_done:
+            self._count(
+                "done", self._config.done_confirmations, lambda: self._advance(steps, now_ns)
+            )
+        elif steps and steps[0] != active.text:
+            self._count(
+                f"switch to {steps[0]}",
+                self._config.switch_confirmations,
+                lambda: self._drop(steps, now_ns),
+            )
+        else:
+            self._verdicts = {}
+            self._subtasks.expect(steps[1:])
+
+    def _count(self, verdict: str, wanted: int, effect: Callable[[], None]) -> None:
+        """Let a verdict take effect when it has been given often enough in a row."""
+        self._verdicts = {verdict: self._verdicts.get(verdict, 0) + 1}
+        if self._verdicts[verdict] >= wanted:
+            self._verdicts = {}
+            effect()
+
+    def _finish_goal(self) -> None:
+        self._subtasks.end(SubtaskState.DONE)
+        self._subtasks.expect(())
+        self._phase, self._reason = "goal_done", "the planner sees that everything is as wanted"
+
+    def _advance(self, steps: tuple[str, ...], now_ns: int) -> None:
+        self._subtasks.end(SubtaskState.DONE)
+        self._switch(steps, now_ns)
+
+    def _drop(self, steps: tuple[str, ...], now_ns: int) -> None:
+        active = self._subtasks.active
+        self._subtasks.end(SubtaskState.SKIPPED)
+        self._replan(f"{steps[0]!r} has to come before {active.text if active else ''!r}")
+        self._trigger = None
+        if self._phase != "goal_failed":
+            self._switch(steps, now_ns)
+
+    def _switch(self, steps: tuple[str, ...], now_ns: int) -> None:
+        if steps:
+            self._subtasks.begin(steps[0])
+            self._active_since_ns = now_ns
+        self._subtasks.expect(steps[1:])
+        self._phase = "acting"
+
+    def admit(self, latent: Latent, goal_id: str) -> Latent | None:
+        """Return the latent as it may be published, or None if it must not be.
+
+        A latent speaks for the subtask that was decided with it. One that speaks for another than
+        the subtask under way is kept back until that decision is confirmed.
+
+        Raises:
+            ContractError: It is not as the planner declared, or not finite.
+        """
+        if self._latent_spec is None:
+            raise ContractError(
+                leaf="latent", expected="none: the planner declares none", got="one"
+            )
+        self._latent_spec.validate(latent)
+        active = self._subtasks.active
+        if goal_id != self.goal_id or active is None:
+            return None
+        if latent.subtask_text not in ("", active.text):
+            return None
+        self._latent_stamp_ns = latent.observation_stamp_ns
+        return replace(latent, subtask_id=active.id, subtask_text=active.text)
+
+    def fail(self, error: Exception, now_ns: int) -> None:
+        """Note that thinking ended in an error: the old plan stays, and thinking is tried again.
+
+        The first try after an error is the repair; it comes after a short rest, and costs budget.
+        """
+        self._not_before_ns = now_ns + round(self._config.backoff_s * _NANOSECONDS)
+        self._replan(f"repair after {type(error).__name__}: {error}")
+
+    def status(self, now_ns: int) -> PlanningStatus:
+        """Return what people and the policy see."""
+        age_s = float("inf")
+        if self._latent_stamp_ns is not None:
+            age_s = seconds_between(self._latent_stamp_ns, now_ns)
+        return PlanningStatus(
+            phase=self._phase,
+            stamp_ns=now_ns,
+            goal=self._goal,
+            plan=self._plan,
+            subtasks=self._subtasks.all,
+            thoughts=self._thoughts,
+            reason=self._reason,
+            plan_latency_s=self._plan_latency_s,
+            latent_age_s=age_s,
+            plans_made=self._plans_made,
+        )

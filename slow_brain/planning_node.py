@@ -1,0 +1,157 @@
+"""The planner as a node: goals and pictures in; status, thoughts and latents out.
+
+`step` may take as long as the planner thinks, because the node has a process of its own. A newer
+goal closes the planner between two of its yields.
+"""
+
+from collections.abc import Generator, Iterator
+
+from msgspec.structs import replace
+
+from bridge.errors import ConfigError, ContractError, TandemError, UnknownGoalError
+from bridge.messages import Goal, Latent, Plan, PlanRequest, Thought
+from bridge.nodes import Mailboxes, blaming, publish_output, read_input
+from bridge.plugins import make_plugin
+from bridge.protocols import Clock, Planner
+from bridge.specs import PlannerSpec
+from slow_brain.config import SlowBrainConfig
+from slow_brain.planning_loop import PlanningLoop
+
+_End = object()
+
+
+class PlanningNode:
+    """Reads `goal` and `observation`; writes `planning` and `latent`."""
+
+    def __init__(
+        self, *, config: SlowBrainConfig, inputs: Mailboxes, outputs: Mailboxes, clock: Clock
+    ) -> None:
+        self._config = config
+        self._inputs = inputs
+        self._outputs = outputs
+        self._clock = clock
+        self._planner: Planner | None = None
+        self._loop = PlanningLoop(config, None)
+        self.last_error = ""
+
+    @property
+    def spec(self) -> PlannerSpec | None:
+        """What the planner declares; None before `start`."""
+        return self._planner.spec if self._planner else None
+
+    def start(self) -> None:
+        """Load the planner.
+
+        Raises:
+            TandemError: It cannot be made.
+        """
+        planner: Planner = make_plugin(
+            "planner", self._config.planner, self._config.planner_options
+        )
+        self._planner = planner
+        self._loop = PlanningLoop(self._config, planner.spec.latent)
+
+    def step(self, now_ns: int) -> None:
+        """Think, if there is a reason to.
+
+        Raises:
+            ConfigError: It was not started.
+        """
+        if self._planner is None:
+            raise ConfigError("The planner has not been started: call start() first.")
+        goal: Goal | None = read_input(self._inputs, "goal")
+        if goal is not None and goal.id != self._loop.goal_id:
+            self._loop.follow(goal)
+        request = self._loop.next_request(read_input(self._inputs, "observation"), now_ns)
+        if request is not None:
+            self._think(self._planner, request)
+        self._publish_status()
+
+    def _think(self, planner: Planner, request: PlanRequest) -> None:
+        self._publish_status()
+        try:
+            self._run(planner, request)
+        except UnknownGoalError as error:
+            self._loop.give_up(str(error))
+        except TandemError as error:
+            # Bad text, a bug, a server that does not answer: the old plan stays, and it is tried
+            # again until the budget is spent.
+            self._note(error)
+        else:
+            self.last_error = ""
+
+    def _run(self, planner: Planner, request: PlanRequest) -> None:
+        has_plan = False
+        results = _blamed(planner.plan(request), self._config.planner)
+        for result in results:
+            has_plan |= isinstance(result, Plan)
+            self._take(result, request)
+            if self._is_outdated(request):
+                # Closing runs the planner's own clean-up.
+                results.close()
+                return
+        if not has_plan:
+            raise ContractError(leaf="planner.plan", expected="a plan", got="none")
+
+    def _take(self, result: Thought | Plan | Latent, request: PlanRequest) -> None:
+        now_ns = self._clock.now_ns()
+        match result:
+            case Thought():
+                self._loop.think(result)
+            case Plan():
+                self._loop.accept(result, now_ns)
+            case Latent():
+                self._hand_over(result, request)
+            case _:
+                raise ContractError(
+                    leaf="planner.plan",
+                    expected="Thought, Plan or Latent",
+                    got=type(result).__name__,
+                )
+        self._publish_status()
+
+    def _hand_over(self, latent: Latent, request: PlanRequest) -> None:
+        stamped = replace(
+            latent,
+            episode_id=request.observation.episode_id,
+            observation_stamp_ns=request.observation.stamp_ns,
+        )
+        admitted = self._loop.admit(stamped, request.goal.id)
+        if admitted is not None:
+            publish_output(self._outputs, "latent", admitted)
+
+    def _is_outdated(self, request: PlanRequest) -> bool:
+        goal: Goal | None = read_input(self._inputs, "goal")
+        return goal is not None and goal.id != request.goal.id
+
+    def _note(self, error: TandemError) -> None:
+        self.last_error = f"{type(error).__name__}: {error}"
+        self._loop.fail(error, self._clock.now_ns())
+
+    def _publish_status(self) -> None:
+        publish_output(self._outputs, "planning", self._loop.status(self._clock.now_ns()))
+
+    def close(self) -> None:
+        """Let go of the planner."""
+        if self._planner is not None:
+            with blaming(self._config.planner, "close"):
+                self._planner.close()
+            self._planner = None
+
+
+def _blamed(
+    results: Iterator[Thought | Plan | Latent], planner: str
+) -> Generator[Thought | Plan | Latent]:
+    """Yield the planner's results; what it raises that is not ours becomes a `PluginError`."""
+    try:
+        while True:
+            with blaming(planner, "plan"):
+                result = next(results, _End)
+            if result is _End:
+                return
+            yield result  # pyright: ignore[reportReturnType]
+    finally:
+        close = getattr(results, "close", None)
+        if close is not None:
+            with blaming(planner, "plan"):
+                close()

@@ -1,0 +1,67 @@
+"""The only legal moves of a subtask, and the list that a person watches."""
+
+from msgspec.structs import replace
+
+from bridge.errors import ContractError
+from bridge.messages import Subtask, SubtaskState
+
+_MOVES = {
+    SubtaskState.PENDING: {SubtaskState.ACTIVE, SubtaskState.SKIPPED},
+    SubtaskState.ACTIVE: {SubtaskState.DONE, SubtaskState.FAILED, SubtaskState.SKIPPED},
+}
+
+
+def moved(subtask: Subtask, state: SubtaskState) -> Subtask:
+    """Return the subtask in its new state.
+
+    Raises:
+        ContractError: The move is not legal.
+    """
+    legal = _MOVES.get(subtask.state, set())
+    if state not in legal:
+        expected = " or ".join(sorted(legal)) or "no move: it is over"
+        raise ContractError(leaf=f"subtask {subtask.id}", expected=expected, got=state)
+    return replace(subtask, state=state)
+
+
+class SubtaskList:
+    """What is over, what is under way, and what is still to come, for one goal."""
+
+    def __init__(self, goal_id: str, timeout_s: float) -> None:
+        self._goal_id = goal_id
+        self._timeout_s = timeout_s
+        self._count = 0
+        self.past: tuple[Subtask, ...] = ()
+        self.active: Subtask | None = None
+        self.pending: tuple[Subtask, ...] = ()
+
+    @property
+    def all(self) -> tuple[Subtask, ...]:
+        """Everything in order: past, active, pending."""
+        return (*self.past, *((self.active,) if self.active else ()), *self.pending)
+
+    @property
+    def done(self) -> tuple[Subtask, ...]:
+        """What has been done, in order."""
+        return tuple(each for each in self.past if each.state is SubtaskState.DONE)
+
+    def begin(self, text: str) -> None:
+        """Make `text` the subtask under way; whatever was must be over."""
+        if self.active is not None:
+            raise ContractError(leaf="subtask", expected="nothing under way", got=self.active.text)
+        self._count += 1
+        fresh = Subtask(id=f"{self._goal_id}.{self._count}", text=text, timeout_s=self._timeout_s)
+        self.active = moved(fresh, SubtaskState.ACTIVE)
+
+    def end(self, state: SubtaskState) -> None:
+        """Close the subtask under way, if there is one."""
+        if self.active is not None:
+            self.past = (*self.past, moved(self.active, state))
+            self.active = None
+
+    def expect(self, texts: tuple[str, ...]) -> None:
+        """Replace what is still to come."""
+        self.pending = tuple(
+            Subtask(id=f"{self._goal_id}.next{number}", text=text, timeout_s=self._timeout_s)
+            for number, text in enumerate(texts)
+        )

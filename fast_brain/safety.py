@@ -13,6 +13,8 @@ from bridge.arrays import AnyArray, FloatArray, frozen_array
 from bridge.messages import ActionChunk, Verdict
 from bridge.specs import ActionSpec
 
+# Changes below this share are rounding to float32, not news.
+_ROUNDING = 1e-6
 _PASSED = Verdict(kind="passed")
 
 
@@ -117,13 +119,18 @@ class SafetyFilter:
 
     @staticmethod
     def _judge(wanted: FloatArray, bounded: FloatArray, safe: FloatArray) -> Verdict:
-        if np.array_equal(wanted, safe):
-            return _PASSED
-        causes = ["bounds"] * (not np.array_equal(wanted, bounded))
-        causes += ["speed"] * (not np.array_equal(bounded, safe))
         # In float64: the difference of two large float32 may be inf.
-        change = np.abs(wanted.astype(np.float64) - safe.astype(np.float64))
-        return Verdict(kind="clipped", reason=" and ".join(causes), clipped_by=float(change.max()))
+        wish, held, sent = (array.astype(np.float64) for array in (wanted, bounded, safe))
+        causes = ["bounds"] * _differ(wish, held) + ["speed"] * _differ(held, sent)
+        if not causes:
+            return _PASSED
+        change = float(np.abs(wish - sent).max())
+        return Verdict(kind="clipped", reason=" and ".join(causes), clipped_by=change)
+
+
+def _differ(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> bool:
+    """Whether two actions differ by more than rounding; a bound of 0.1 is none in float32."""
+    return bool((np.abs(first - second) > _ROUNDING * np.maximum(1.0, np.abs(first))).any())
 
 
 def _round_inward(bounds: tuple[float, ...], inward: float) -> npt.NDArray[Any]:

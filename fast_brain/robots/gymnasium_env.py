@@ -8,13 +8,12 @@ target.
 import difflib
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import registry
 
-from bridge.arrays import AnyArray
 from bridge.errors import ConfigError, RobotFault, UnknownNameError
 from bridge.messages import Command, Observation, WorldReport
 from fast_brain.robots.gymnasium_spaces import (
@@ -26,6 +25,9 @@ from fast_brain.robots.gymnasium_spaces import (
     resting_action,
     to_env,
 )
+
+if TYPE_CHECKING:
+    from bridge.arrays import AnyArray
 
 _NS_PER_S = 1_000_000_000
 _DEFAULT_RATE_HZ = 50.0

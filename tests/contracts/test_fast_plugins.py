@@ -1,0 +1,69 @@
+"""Every plug-in of the fast brain's loop through the suite of its kind."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from bridge.messages import Observation
+from bridge.protocols import Policy, SimulatedRobot
+from bridge.testing import ChunkStitcherContract, PolicyContract, RobotContract
+from bridge.testing.examples import SECOND_NS
+from fast_brain.policies.hold import HoldPolicy
+from fast_brain.robots.gymnasium_env import GymnasiumRobot
+from fast_brain.robots.point_arm import PointArm
+from fast_brain.stitchers.latest import LatestStitcher
+
+
+class TestLatestStitcher(ChunkStitcherContract):
+    def make(self) -> LatestStitcher:
+        """Without options, for it has none."""
+        return LatestStitcher()
+
+
+class TestHoldPolicy(PolicyContract):
+    def make(self) -> HoldPolicy:
+        """For the point arm."""
+        return HoldPolicy(robot=PointArm.spec)
+
+    def observation(self, policy: Policy) -> Observation:
+        """What the point arm shows."""
+        arm = PointArm()
+        arm.connect()
+        return arm.observe(SECOND_NS)
+
+
+class TestPointArm(RobotContract):
+    def make(self) -> PointArm:
+        """At home."""
+        return PointArm()
+
+
+class TestPendulum(RobotContract):
+    def make(self) -> GymnasiumRobot:
+        """Continuous torque, at its own 20 Hz."""
+        return GymnasiumRobot(env_id="Pendulum-v1")
+
+
+class TestCartPole(RobotContract):
+    def make(self) -> GymnasiumRobot:
+        """One of two actions, at its own 50 Hz."""
+        return GymnasiumRobot(env_id="CartPole-v1")
+
+
+@pytest.mark.parametrize("make", [PointArm, lambda: GymnasiumRobot(env_id="Pendulum-v1")])
+def test_simulators_repeat_an_episode(make: Callable[[], PointArm | GymnasiumRobot]) -> None:
+    """The same seed gives the same world, and another seed another one."""
+    shown = []
+    for seed in (3, 3, 4):
+        robot = make()
+        assert issubclass(type(robot), SimulatedRobot)
+        robot.connect()
+        robot.reset(seed, {})
+        for beat in range(20):
+            robot.advance(beat * SECOND_NS // 20)
+        seen = robot.observe(SECOND_NS).proprioception
+        shown.append(np.concatenate([value.ravel() for value in seen.values()]))
+        robot.close()
+    np.testing.assert_array_equal(shown[0], shown[1])
+    assert not np.array_equal(shown[0], shown[2])

@@ -1,0 +1,1 @@
+"""Demonstrations: recording them, keeping them, and what is learnt from them."""

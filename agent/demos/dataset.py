@@ -65,7 +65,9 @@ def episode_path(root: Path, episode: int) -> Path:
     return root / "data" / f"chunk-{chunk:03d}" / f"file-{file:03d}.parquet"
 
 
-def write_episode(root: Path, episode: int, rows: list[dict[str, Any]], info: dict[str, Any]) -> None:
+def write_episode(
+    root: Path, episode: int, rows: list[dict[str, Any]], info: dict[str, Any]
+) -> None:
     """Write one finished episode; it is either wholly there afterwards or not at all."""
     path = episode_path(root, episode)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,12 +10,14 @@ from fast_brain.robots.scene_physics import COMMAND_RATE_HZ, ScenePhysics
 
 _NUDGE_PROBABILITY = 0.35
 _DROP_PROBABILITY = 0.2
+_DROP_NOW_PROBABILITY = 0.1
 _SHUT_PROBABILITY = 0.12
 _TOGGLE_PROBABILITY = 0.08
 _JITTER_M = 0.004
 _PUSH_SPEED_M_S = 0.4
 _LIFTED_M = 0.12
 _CLEAR_M = 0.2
+_ALL_BUT_SHUT_M = -0.004
 
 
 class Disturber:
@@ -62,10 +64,11 @@ class Disturber:
 
     def _should_drop(self) -> bool:
         facts = self._physics.facts()
-        if self._may_drop and facts.cube_held and self._cube_height_m() > _LIFTED_M:
-            if self._random.random() < 0.1:
-                self._may_drop, self._drop_until = False, self._frame + 8
-                self.name = "cube dropped"
+        may_drop = self._may_drop and facts.cube_held and self._cube_height_m() > _LIFTED_M
+        # The draw comes last: it is made only in frames in which the cube could be dropped.
+        if may_drop and self._random.random() < _DROP_NOW_PROBABILITY:
+            self._may_drop, self._drop_until = False, self._frame + 8
+            self.name = "cube dropped"
         return self._frame < self._drop_until
 
     def _cube_height_m(self) -> float:
@@ -80,7 +83,7 @@ class Disturber:
             self._is_shutting = False
             return
         joint = self._physics.data.joint("drawer_slide")
-        if joint.qpos[0] >= -0.004:
+        if joint.qpos[0] >= _ALL_BUT_SHUT_M:
             self._is_shutting = False
             return
         joint.qpos[0] = min(joint.qpos[0] + _PUSH_SPEED_M_S / COMMAND_RATE_HZ, 0.0)

@@ -23,6 +23,13 @@ RETREATED_WITHIN_M = 0.12
 # A demonstration that takes longer than this is stuck: the episode ends there, marked so.
 _LONGEST_SEGMENT_FRAMES = 230
 _LONGEST_EPISODE_FRAMES = 1100
+# How often an episode starts so: the cube out of sight in the drawer, a chain at its beginning, the
+# arm at its waiting pose (in such a chain, and else), the drawer somewhere between its end stops.
+_HIDDEN_CUBE_SHARE = 0.15
+_CHAIN_FROM_START_SHARE = 0.5
+_CHAIN_AT_HOME_SHARE = 0.5
+_AT_HOME_SHARE = 0.4
+_HALF_OPEN_SHARE = 0.2
 _SHORTEST_HOVER_FRAMES, _LONGEST_HOVER_FRAMES = 16, 34
 
 
@@ -63,7 +70,7 @@ class DemoRecorder:
         goal = sample_goal(random)
         story = _Story(goal, sample_phrasing(goal, random, held_out=False))
         self._physics.reset(int(random.integers(2**31)), **_start(goal, random))
-        if random.random() < 0.15 and not goal.cube_in_drawer:
+        if random.random() < _HIDDEN_CUBE_SHARE and not goal.cube_in_drawer:
             self._hide_cube()
         disturber = Disturber(self._physics, random)
         for skill in self._subtasks(story):
@@ -187,9 +194,13 @@ def _is_overtaken(skill: str, goal: SceneGoal, facts: SceneFacts) -> bool:
 
 def _start(goal: SceneGoal, random: np.random.Generator) -> dict[str, Any]:
     """Choose a start; half of the chains start from the beginning, the rest anywhere."""
-    if goal == FIVE_STEP_CHAIN and random.random() < 0.5:
-        return {"drawer_m": 0.0, "drawer_locked": True, "arm_at_home": random.random() < 0.5}
-    start: dict[str, Any] = {"arm_at_home": random.random() < 0.4}
-    if random.random() < 0.2:
+    if goal == FIVE_STEP_CHAIN and random.random() < _CHAIN_FROM_START_SHARE:
+        return {
+            "drawer_m": 0.0,
+            "drawer_locked": True,
+            "arm_at_home": random.random() < _CHAIN_AT_HOME_SHARE,
+        }
+    start: dict[str, Any] = {"arm_at_home": random.random() < _AT_HOME_SHARE}
+    if random.random() < _HALF_OPEN_SHARE:
         start["drawer_m"] = float(random.uniform(DRAWER_OPEN_M, 0))
     return start

@@ -1,0 +1,1 @@
+"""The OGBench scene: a drawer, a window, two locks and a cube."""

@@ -54,7 +54,11 @@ _SLIDE: dict[tuple[str, bool | None], tuple[list[str], list[str]]] = {
         ["slide the {d} open and lock it", "make sure the {d} is open and locked"],
     ),
     ("open", False): (
-        ["unlock the {d} and open it", "unlock and open the {d}", "leave the {d} unlocked and open"],
+        [
+            "unlock the {d} and open it",
+            "unlock and open the {d}",
+            "leave the {d} unlocked and open",
+        ],
         ["unlock the {d} then slide it open", "get the {d} unlocked and open"],
     ),
     ("closed", True): (
@@ -97,10 +101,12 @@ _AFTER_CUBE: dict[tuple[str, bool | None], tuple[list[str], list[str]]] = {
 _JOINTS = ([", then ", " and ", ", and then ", ". then ", " and then "], [" then "])
 _OPENERS = (["", "", "", "please ", "now ", "could you ", "robot, "], ["", "please ", "can you "])
 # Words that carry no task: they may stand in any goal.
-_POLITE = "a an again also all and at away back be bit by can could do done down first for from \
-gently go good have hello help hey hi i if in is it its kindly let me my need next now of ok on please \
-quickly red robot safely slowly so sure thank thanks that the them there this to up us want we well \
-when will with would you your".split()
+_POLITE = (
+    "a an again also all and at away back be bit by can could do done down first for from gently "
+    "go good have hello help hey hi i if in is it its kindly let me my need next now of ok on "
+    "please quickly red robot safely slowly so sure thank thanks that the them there this to up "
+    "us want we well when will with would you your"
+)
 
 
 def phrasings(goal: SceneGoal, *, held_out: bool) -> list[str]:
@@ -109,9 +115,7 @@ def phrasings(goal: SceneGoal, *, held_out: bool) -> list[str]:
     clauses = [*_drawer_clauses(goal, split), *_window_clauses(goal, split)]
     if len(clauses) == 1:
         return clauses[0]
-    return [
-        joint.join(parts) for parts in itertools.product(*clauses) for joint in _JOINTS[split]
-    ]
+    return [joint.join(parts) for parts in itertools.product(*clauses) for joint in _JOINTS[split]]
 
 
 def sample_phrasing(goal: SceneGoal, random: np.random.Generator, *, held_out: bool) -> str:
@@ -142,7 +146,7 @@ def known_words() -> frozenset[str]:
     """Return every word that a goal may contain."""
     tables = [_CUBE, *_SLIDE.values(), *_AFTER_CUBE.values(), _JOINTS, _OPENERS]
     text = " ".join(phrase for table in tables for split in table for phrase in split)
-    return frozenset(_words(text.format(d="drawer window"))) | frozenset(_POLITE)
+    return frozenset(_words(text.format(d="drawer window"))) | frozenset(_words(_POLITE))
 
 
 def unknown_words(text: str) -> list[str]:

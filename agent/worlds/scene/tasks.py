@@ -36,11 +36,12 @@ class SceneGoal:
     def is_met(self, facts: SceneFacts) -> bool:
         """Say whether every wanted fact is true."""
         return all(
-            getattr(self, field.name) in (None, getattr(facts, field.name)) for field in fields(self)
+            getattr(self, field.name) in (None, getattr(facts, field.name))
+            for field in fields(self)
         )
 
     def in_words(self) -> str:
-        """Return the wanted facts as the planner writes them, e.g. "cube in drawer, drawer locked"."""
+        """Return the wanted facts as the planner writes them: "cube in drawer, drawer locked"."""
         words = ["cube in drawer"] if self.cube_in_drawer else []
         for thing, place, locked in (
             ("drawer", self.drawer, self.drawer_locked),
@@ -54,17 +55,37 @@ class SceneGoal:
 
 
 def next_subtask(goal: SceneGoal, facts: SceneFacts) -> str | None:
-    """Return the subtask that an expert would do now; ``None`` when the goal is met."""
-    if goal.cube_in_drawer and not facts.cube_in_drawer:
-        if facts.drawer == "open":
-            return STORE_CUBE
-        return UNLOCK_DRAWER if facts.drawer_locked else OPEN_DRAWER
+    """Return the subtask that an expert would do now; ``None`` when the goal is met.
+
+    The cube comes first, since it wants an open drawer; then drawer before window, and what has to
+    slide before its lock.
+    """
+    return (
+        _next_for_cube(goal, facts)
+        or _next_for_drawer(goal, facts)
+        or _next_for_window(goal, facts)
+    )
+
+
+def _next_for_cube(goal: SceneGoal, facts: SceneFacts) -> str | None:
+    if not goal.cube_in_drawer or facts.cube_in_drawer:
+        return None
+    if facts.drawer == "open":
+        return STORE_CUBE
+    return UNLOCK_DRAWER if facts.drawer_locked else OPEN_DRAWER
+
+
+def _next_for_drawer(goal: SceneGoal, facts: SceneFacts) -> str | None:
     if goal.drawer not in (None, facts.drawer):
         if facts.drawer_locked:
             return UNLOCK_DRAWER
         return OPEN_DRAWER if goal.drawer == "open" else CLOSE_DRAWER
     if goal.drawer_locked not in (None, facts.drawer_locked):
         return LOCK_DRAWER if goal.drawer_locked else UNLOCK_DRAWER
+    return None
+
+
+def _next_for_window(goal: SceneGoal, facts: SceneFacts) -> str | None:
     if goal.window not in (None, facts.window):
         if facts.window_locked:
             return UNLOCK_WINDOW
@@ -86,6 +107,10 @@ def remaining_subtasks(goal: SceneGoal, facts: SceneFacts) -> list[str]:
 FIVE_STEP_CHAIN = SceneGoal(cube_in_drawer=True, drawer="closed", drawer_locked=True)
 
 
+# How often a drawer goal is about the cube.
+_CUBE_SHARE = 0.5
+
+
 def sample_goal(random: np.random.Generator) -> SceneGoal:
     """Draw a goal; long drawer chains come more often, because they fail more often."""
     kind = random.choice(["chain", "drawer", "window", "both"], p=[0.36, 0.2, 0.24, 0.2])
@@ -93,11 +118,11 @@ def sample_goal(random: np.random.Generator) -> SceneGoal:
         return FIVE_STEP_CHAIN
     drawer = _sample_drawer(random) if kind in ("drawer", "both") else {}
     window = _sample_window(random) if kind in ("window", "both") else {}
-    return SceneGoal(**drawer, **window)
+    return SceneGoal(**drawer, **window)  # pyright: ignore[reportArgumentType]  # Built below.
 
 
 def _sample_drawer(random: np.random.Generator) -> dict[str, object]:
-    cube = bool(random.random() < 0.5)
+    cube = bool(random.random() < _CUBE_SHARE)
     place = str(random.choice(["open", "closed", "any"], p=[0.35, 0.45, 0.2]))
     locked = str(random.choice(["locked", "unlocked", "any"], p=[0.35, 0.2, 0.45]))
     if not cube and place == "any" and locked == "any":

@@ -69,10 +69,14 @@ def write_episode(
     root: Path, episode: int, rows: list[dict[str, Any]], info: dict[str, Any]
 ) -> None:
     """Write one finished episode; it is either wholly there afterwards or not at all."""
-    path = episode_path(root, episode)
-    path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.Table.from_pylist(rows, schema=_SCHEMA)
     table = table.replace_schema_metadata({"tandem_episode": json.dumps(info)})
+    write_rows(episode_path(root, episode), table)
+
+
+def write_rows(path: Path, table: pa.Table) -> None:
+    """Write the rows of an episode, aside and then into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".partial")
     # Images are compressed already; zstd helps the rest.
     pq.write_table(table, aside, compression="zstd", use_dictionary=["subtask", "facts"])
@@ -93,8 +97,13 @@ def read_episode(root: Path, episode: int) -> tuple[pa.Table, dict[str, Any]]:
     return table, json.loads(table.schema.metadata[b"tandem_episode"])
 
 
+def read_info(root: Path, episode: int) -> dict[str, Any]:
+    """Return the description of one episode, without reading the rows."""
+    metadata = pq.read_schema(episode_path(root, episode)).metadata
+    return json.loads(metadata[b"tandem_episode"])
+
+
 def read_infos(root: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield number and description of every episode, without reading the rows."""
     for episode in recorded_episodes(root):
-        metadata = pq.read_schema(episode_path(root, episode)).metadata
-        yield episode, json.loads(metadata[b"tandem_episode"])
+        yield episode, read_info(root, episode)

@@ -1,7 +1,7 @@
 """What the policy is told: memory of the planner's latents, and the words of the task.
 
 Sans I/O: it is given the newest messages and keeps the books. A new goal, or a new episode of the
-robot, begins a new memory; a latent that was ready before the goal was stated is not of it.
+robot, begins a new memory; a latent left over from the goal before is not of it.
 """
 
 import numpy as np
@@ -38,6 +38,7 @@ class PolicyMemory:
         self._episode_id = ""
         self._newest: Latent | None = None
         self._has_written = False
+        self._has_just_begun = False
 
     @property
     def goal(self) -> Goal | None:
@@ -50,7 +51,7 @@ class PolicyMemory:
         if is_same_goal and observation.episode_id == self._episode_id:
             return False
         self._goal, self._episode_id = goal, observation.episode_id
-        self._has_written = False
+        self._has_written, self._has_just_begun = False, True
         if self._memory is not None:
             self._memory.reset(episode_id=self._episode_id, start_ns=goal.stamp_ns)
         return True
@@ -62,10 +63,13 @@ class PolicyMemory:
             ContractError: It does not fit; the memory is unchanged, and it is not tried again.
         """
         memory, goal = self._memory, self._goal
+        may_be_left_over, self._has_just_begun = self._has_just_begun, False
         if latent is None or latent is self._newest or memory is None or goal is None:
             return
         self._newest = latent
-        if not _is_of(latent, goal, planning) or latent.episode_id != self._episode_id:
+        if latent.episode_id != self._episode_id:
+            return
+        if may_be_left_over and not _is_of(latent, goal, planning):
             return
         if not self._has_written:
             # The planner may have looked a moment before the goal was stated.
@@ -100,6 +104,7 @@ def active_subtask(planning: PlanningStatus | None) -> Subtask | None:
 
 
 def _is_of(latent: Latent, goal: Goal, planning: PlanningStatus | None) -> bool:
+    """Whether a latent that was there when the goal came is of that goal; by its plan, or time."""
     plan = None if planning is None else planning.plan
     if plan is not None and plan.id == latent.plan_id:
         return plan.goal_id == goal.id

@@ -55,14 +55,17 @@ def _planner(config: AgentConfig) -> NodeSpec:
         name="planner",
         node_class="slow_brain.planning_node:PlanningNode",
         config=config.slow_brain,
-        rate_hz=config.slow_brain.poll_rate_hz,
+        rate_hz=max(config.runtime.planner_poll_rate_hz, config.slow_brain.rate_hz),
         inputs=_same("goal", "observation"),
         outputs=_same("planning", "latent"),
         virtual_latency_s=config.runtime.planner_latency_s,
+        # Its status, which it publishes at each beat.
+        idle_messages=1,
         restart="on_failure",
         optional=True,
         hang_after_s=config.runtime.planner_hang_after_s,
         nice=config.runtime.planner_nice,
+        note=f"thinks at up to {config.slow_brain.rate_hz:g} Hz",
     )
 
 

@@ -41,9 +41,11 @@ class NodeSpec:
     network. `inputs` and `outputs` map the node's own names (roles) to mailboxes.
 
     `virtual_latency_s` [s] is for virtual time: what the node publishes is seen that much later,
-    and it is busy meanwhile; None means that its steps take no time. `hang_after_s` [s] is how
-    old its last sign of life may grow. An `optional` node may stay away: the robot goes on
-    without it.
+    and it is busy meanwhile; None means that its steps take no time. The first `idle_messages` of a
+    step are what it publishes even with nothing to do; they take no time either.
+
+    `hang_after_s` [s] is how old its last sign of life may grow. An `optional` node may stay away:
+    the robot goes on without it. `note` is for the reader of the picture.
 
     What the kernel is told when nodes are processes: `nice` (0 is normal, 19 yields to all),
     `realtime_priority` of SCHED_FIFO (0 does not ask), and `cpu`, the core to stay on.
@@ -56,12 +58,14 @@ class NodeSpec:
     inputs: Mapping[str, str] = field(default_factory=dict[str, str])
     outputs: Mapping[str, str] = field(default_factory=dict[str, str])
     virtual_latency_s: float | None = None
+    idle_messages: int = 0
     restart: RestartRule = "never"
     optional: bool = False
     hang_after_s: float = 5.0
     nice: int = 0
     realtime_priority: int = 0
     cpu: int | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,4 +168,5 @@ def _check_names(what: str, names: Iterable[str]) -> None:
 def _rule(node: NodeSpec) -> str:
     """What happens when the node falls, in words."""
     again = "restarted when it fails" if node.restart == "on_failure" else "never restarted"
-    return f"{again}, then {'the run goes on without it' if node.optional else 'everything stops'}"
+    then = "the run goes on without it" if node.optional else "everything stops"
+    return f"{again}, then {then}{f' · {node.note}' if node.note else ''}"

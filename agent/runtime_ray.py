@@ -21,8 +21,10 @@ from typing import Any
 
 # Read when Ray is imported. Listen on loopback only, on Linux as well; don't call home; a token of
 # this process's own instead of one in the user's home (docs/decisions/002-ray-on-loopback.md).
+# And who yields to whom is ours to say: Ray makes each of its workers as nice as 15.
 os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_worker_niceness", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "token")
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 
@@ -44,6 +46,8 @@ _NS_PER_S = 1_000_000_000
 _POLL_S = 0.05
 # Ray's own object store is not used for data: its smallest size will do [bytes].
 _OBJECT_STORE_BYTES = 80 * 1024 * 1024
+# Followed by the pid of the process that started Ray.
+_FOLDER = "tandem-ray-"
 _log = get_logger("runtime")
 
 
@@ -296,8 +300,9 @@ class _EmbeddedRay:
                 raise
 
     def _open(self) -> None:
-        # Short, because the sockets in it may have 107 letters. Not in the user's home.
-        self._folder = Path(tempfile.mkdtemp(prefix="tandem-"))
+        _sweep_stale_folders()
+        # Short, because the path of a socket in it may have 107 letters.
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
         with _own_signal_handlers():
             ray.init(
                 num_cpus=0,
@@ -322,6 +327,14 @@ class _EmbeddedRay:
             process.kill()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _sweep_stale_folders() -> None:
+    """Remove the folders of runs that were killed; another user's stay."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*-*"):
+        owner = folder.name.removeprefix(_FOLDER).split("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -27,9 +27,12 @@ class VirtualNode:
         self._spec = spec
         self._clock = clock
         self._takes_time = spec.virtual_latency_s is not None
-        self._measured = measured and self._takes_time
+        self._measured = measured
+        self._declared_latency_ns = round((spec.virtual_latency_s or 0.0) * _NS_PER_S)
         self._period_ns = round(_NS_PER_S / spec.rate_hz)
         self._outputs: list[DelayedLatestValue[Any]] = []
+        # What the step under way has published, and how long it had taken by then [ns].
+        self._outbox: list[tuple[DelayedLatestValue[Any], Any, int]] = []
         self._host: NodeHost | None = None
         self._due_ns = self._restart_ns = self._hung_ns = _NEVER_NS
         self._first_due_ns = 0
@@ -56,7 +59,7 @@ class VirtualNode:
         del name
         if not self._takes_time:
             return InProcessLatestValue[Any]()
-        mailbox = DelayedLatestValue[Any](self._clock, self._latency_ns)
+        mailbox = DelayedLatestValue[Any](self._clock, self._take)
         self._outputs.append(mailbox)
         return mailbox
 
@@ -102,6 +105,7 @@ class VirtualNode:
         """Close the node, if it is up, and forget what it had not finished."""
         host, self._host = self._host, None
         self._due_ns = self._restart_ns = self._hung_ns = _NEVER_NS
+        self._outbox.clear()
         for mailbox in self._outputs:
             mailbox.forget_waiting()
         if host is None:
@@ -116,16 +120,29 @@ class VirtualNode:
     def _step(self, host: NodeHost, now_ns: int) -> None:
         self._step_began_ns = time.perf_counter_ns()
         host.step(now_ns)
-        ready_ns = now_ns + self._latency_ns()
+        ready_ns = self._deliver(now_ns)
         hang_ns = now_ns + round(self._spec.hang_after_s * _NS_PER_S)
         self._hung_ns = hang_ns if ready_ns > hang_ns else _NEVER_NS
         self._due_ns = self._next_beat_ns(max(ready_ns, now_ns + 1))
 
-    def _latency_ns(self) -> int:
-        """How long the step under way has taken, or takes by declaration [ns]."""
-        if self._measured:
-            return time.perf_counter_ns() - self._step_began_ns
-        return round((self._spec.virtual_latency_s or 0.0) * _NS_PER_S)
+    def _take(self, mailbox: DelayedLatestValue[Any], message: Any) -> None:  # noqa: ANN401  # Of the mailbox's type.
+        self._outbox.append((mailbox, message, time.perf_counter_ns() - self._step_began_ns))
+
+    def _deliver(self, now_ns: int) -> int:
+        """Let what the step published be seen in its time; say when the node is ready again [ns].
+
+        The first messages of a step are those it publishes even with nothing to do: they are seen
+        at once, and a step that published no more took no time.
+        """
+        ready_ns = now_ns
+        for number, (mailbox, message, taken_ns) in enumerate(self._outbox):
+            latency_ns = taken_ns if self._measured else self._declared_latency_ns
+            is_work = number >= self._spec.idle_messages
+            due_ns = now_ns + latency_ns * is_work
+            mailbox.deliver(message, due_ns)
+            ready_ns = max(ready_ns, due_ns)
+        self._outbox.clear()
+        return ready_ns
 
     def _next_beat_ns(self, earliest_ns: int) -> int:
         """The first beat of this node's grid that is not before a time."""

@@ -102,6 +102,14 @@ def test_measured_latency_is_the_real_time_of_the_step() -> None:
     assert time.perf_counter() - began < 2.0
 
 
+def test_a_step_with_nothing_to_do_takes_no_time() -> None:
+    """A node that only says that it lives is heard at once and keeps its rate."""
+    run = started(node("a", virtual_latency_s=0.25, idle_messages=1))
+    run.run_for(1.0)
+    assert run.read("a").text == "11"
+    assert len(run.node("a").stepped_ns) == 11
+
+
 def test_a_node_that_raises_is_restarted_after_its_backoff() -> None:
     """A restarted node is a new one; the others have not missed a beat."""
     run = started(node("a"), node("r", "Raising", restart="on_failure"), restart_backoff_s=0.5)

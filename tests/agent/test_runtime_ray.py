@@ -53,12 +53,12 @@ def steps_of(run: RayRuntime, name: str) -> int:
 def nothing_left_behind() -> Iterator[None]:
     """After each test no process, no shared memory and no folder of the run is left."""
     before = set(psutil.Process().children(recursive=True))
-    folders = set(Path("/tmp").glob("tandem-*"))  # noqa: S108  # Only looked at.
+    folders = set(Path("/tmp").glob("tandem-ray-*"))  # noqa: S108  # Only looked at.
     yield
     _, left = psutil.wait_procs(set(psutil.Process().children(recursive=True)) - before, 2)
     assert left == []
     assert [path for path in list_segments() if f"-{os.getpid()}-" in path.name] == []
-    assert set(Path("/tmp").glob("tandem-*")) <= folders  # noqa: S108
+    assert set(Path("/tmp").glob("tandem-ray-*")) <= folders  # noqa: S108
 
 
 def test_a_run_of_processes_counts_restarts_and_ends() -> None:

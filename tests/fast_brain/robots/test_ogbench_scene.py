@@ -130,6 +130,19 @@ def test_stop_keeps_the_measured_pose_until_reset(robot: OgbenchScene) -> None:
     assert pose_of(robot.observe(now_ns))[:3] == pytest.approx([0.42, 0.08, 0.2], abs=0.02)
 
 
+def test_stop_that_is_not_latched_ends_with_the_next_command() -> None:
+    """With `stop_is_latched` off the arm rests after a stop, and obeys the next command."""
+    robot = make_robot(stop_is_latched=False)
+    robot.connect()
+    robot.stop("e-stop")
+    now_ns = run(robot, SECOND_NS, 20)
+    robot.command(make_command([0.42, 0.08, 0.2, 0.6, 0.0]))
+    now_ns = run(robot, now_ns, 200)
+    pose = pose_of(robot.observe(now_ns))
+    robot.close()
+    assert pose[:3] == pytest.approx([0.42, 0.08, 0.2], abs=0.02)
+
+
 def test_stop_does_not_open_the_fingers(robot: OgbenchScene) -> None:
     """A stopped arm keeps its grip on what it holds."""
     robot.command(make_command([0.42, 0.08, 0.2, 0.6, 1.0]))

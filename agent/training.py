@@ -44,7 +44,7 @@ def _require_demonstrations(datasets: list[Path]) -> int:
 
 
 def train_planner(plan: TrainingPlan, on_step: OnStep) -> Path:
-    """Train the slow brain on the first dataset of the plan; returns the weights' folder.
+    """Train the slow brain; returns the weights' folder.
 
     Raises:
         ConfigError: There are no demonstrations.
@@ -53,10 +53,10 @@ def train_planner(plan: TrainingPlan, on_step: OnStep) -> Path:
     from slow_brain.training.planner import PlannerTraining
     from slow_brain.training.planner import train_planner as train
 
-    episodes = _require_demonstrations(plan.datasets[:1])
+    episodes = _require_demonstrations(plan.datasets)
     examples = plan.work / "planner_examples.parquet"
     if not (plan.resume and examples.is_file()):
-        build_examples(plan.datasets[0], examples, plan.seed)
+        build_examples(plan.datasets, examples, plan.seed)
     settings = PlannerTraining(
         examples=examples,
         run_folder=plan.work / "planner",

@@ -5,7 +5,7 @@ its own episode, and others that were never demonstrated there.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from agent.demos.dataset import read_episode, recorded_episodes
+from agent.demos.record import is_subtask_done
 from agent.worlds.scene.language import sample_phrasing
 from agent.worlds.scene.tasks import SceneGoal, next_subtask, remaining_subtasks, sample_goal
 from fast_brain.robots.scene_facts import SKILLS, STORE_CUBE, SceneFacts, holds
@@ -102,7 +103,6 @@ def facts_vector(facts: SceneFacts, subtask: str | None, *, is_done: bool) -> np
 def questions(
     row: dict[str, Any],
     info: dict[str, Any],
-    is_done_now: Callable[[str], bool],
     random: np.random.Generator,
     *,
     held_out: bool,
@@ -116,7 +116,8 @@ def questions(
             current, finished = _other_story(goal, facts, random)
         elif random.random() < 0.1:
             current = None
-        is_done = current is not None and is_done_now(current)
+        position_m = np.array(row["observation.state"][:3])
+        is_done = current is not None and is_subtask_done(current, facts, position_m)
         subtask = chosen_subtask(goal, facts, current, is_done=is_done)
         text = sample_phrasing(goal, random, held_out=held_out)
         yield {
@@ -140,48 +141,45 @@ def _other_story(
 
 
 def build_examples(
-    root: Path, out: Path, seed: int, *, episodes: list[int] | None = None, held_out: bool = False
+    sources: list[Path], out: Path, seed: int, *, first: int = 0, held_out: bool = False
 ) -> int:
-    """Write the exercises of all demonstrations under ``root`` as one parquet file.
+    """Write the exercises of all demonstrations in ``sources`` as one parquet file.
 
     Args:
-        root: The recorded dataset.
+        sources: Recorded datasets; the second's episodes are numbered on from the first's.
         out: The parquet file to write.
         seed: Fixes which questions are asked.
-        episodes: Only these; all of them if None.
+        first: Leave out the episodes numbered below this.
         held_out: Ask in the phrasings kept for testing.
 
     Returns:
         How many pictures it holds.
     """
-    from agent.demos.record import is_subtask_done
-
     random = np.random.default_rng(seed)
     rows: list[dict[str, Any]] = []
-    for episode in recorded_episodes(root) if episodes is None else episodes:
-        table, info = read_episode(root, episode)
-        if table.num_rows == 0:
-            continue
-        # A random phase, so that not always the same moments of a subtask are seen.
-        for row in table.slice(int(random.integers(FRAME_STRIDE))).to_pylist()[::FRAME_STRIDE]:
-            facts = SceneFacts(**json.loads(row["facts"]))
-            gripper_m = np.array(row["observation.state"][:3])
-
-            def is_done_now(skill: str, facts: SceneFacts = facts, at: np.ndarray = gripper_m) -> bool:
-                return is_subtask_done(skill, facts, at)
-
-            rows.append(
-                {
-                    "image": row["observation.images.front"]["bytes"],
-                    "episode": episode,
-                    "frame": row["frame_index"],
-                    "questions": list(
-                        questions(row, info, is_done_now, random, held_out=held_out)
-                    ),
-                }
-            )
+    offset = 0
+    for source in sources:
+        recorded = recorded_episodes(source)
+        for number, episode in enumerate(recorded, start=offset):
+            if number >= first:
+                rows += _exercises(source, episode, number, random, held_out=held_out)
+        offset += len(recorded)
     out.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows), out, compression="zstd")
     return len(rows)
 
 
+def _exercises(
+    source: Path, episode: int, number: int, random: np.random.Generator, *, held_out: bool
+) -> Iterator[dict[str, Any]]:
+    table, info = read_episode(source, episode)
+    if table.num_rows == 0:
+        return
+    # A random phase, so that not always the same moments of a subtask are seen.
+    for row in table.slice(int(random.integers(FRAME_STRIDE))).to_pylist()[::FRAME_STRIDE]:
+        yield {
+            "image": row["observation.images.front"]["bytes"],
+            "episode": number,
+            "frame": row["frame_index"],
+            "questions": list(questions(row, info, random, held_out=held_out)),
+        }

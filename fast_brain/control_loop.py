@@ -105,6 +105,8 @@ class ControlLoop:
             return
         self._episode_id = observation.episode_id
         self._drop(observation.stamp_ns)
+        # What was sent belongs to the old episode; only the new one's reading counts.
+        self._commanded_ns = None
 
     def _drop(self, stamp_ns: int) -> None:
         """Forget what is under way, and refuse chunks made from what was seen before."""

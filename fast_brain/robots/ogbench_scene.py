@@ -9,7 +9,6 @@ import numpy as np
 import structlog
 
 from bridge import (
-    ActionSpec,
     AnyArray,
     ArraySpec,
     Command,
@@ -21,6 +20,7 @@ from bridge import (
     UnknownKeyError,
     WorldReport,
 )
+from fast_brain.policies.gripper_action import gripper_action_spec
 from fast_brain.robots.scene_facts import SKILLS
 from fast_brain.robots.scene_lock import RobotLock
 
@@ -46,18 +46,7 @@ START_OPTIONS = (
     "cube_xy_m",
     "arm_at_home",
 )
-# Demonstrations ask for up to 1.3 m/s, 7.5 rad/s and a gripper that jumps within 0.05 s in all but
-# one frame of a thousand; the limits stand just above, so that they bite on faults only.
-_ACTION = ActionSpec(
-    names=("x", "y", "z", "yaw", "gripper_closing"),
-    low=(0.25, -0.35, 0.02, -np.pi, 0.0),
-    high=(0.60, 0.35, 0.35, np.pi, 1.0),
-    units=("m", "m", "m", "rad", ""),
-    max_speed=(1.5, 1.5, 1.5, 8.0, 25.0),
-    control_rate_hz=COMMAND_RATE_HZ,
-    frame="base",
-    mode="absolute",
-)
+_ACTION = gripper_action_spec()
 _POSE_UNIT = "m, m, m, rad, closing 0-1"
 _PROPRIOCEPTION = (
     ArraySpec(name="gripper_pose_in_base", shape=(5,), unit=_POSE_UNIT, frame="base"),
@@ -84,6 +73,8 @@ class OgbenchScene:
         camera_rate_hz: How often an observation is made [Hz].
         render_thread: Take pictures in a thread, for real time; off, they take the world's time.
         image_size_px: Width and height of both pictures [px]; the shipped weights want 96.
+        stop_is_latched: Whether only `reset` ends a stop; off, the next command does, for runs in
+            which somebody else (`RobotNode`) keeps commands back until a person releases the stop.
         states_path: Where `close` writes the joint states of the last ten minutes; "" for nowhere.
     """
 
@@ -97,6 +88,7 @@ class OgbenchScene:
         camera_rate_hz: float = 20.0,
         render_thread: bool = False,
         image_size_px: int = 96,
+        stop_is_latched: bool = True,
         states_path: str = "",
     ) -> None:
         self.spec = _make_spec(image_size_px)
@@ -106,6 +98,7 @@ class OgbenchScene:
         self._frame_ns = round(1_000_000_000 / camera_rate_hz)
         self._has_render_thread = render_thread
         self._image_size_px = image_size_px
+        self._stop_is_latched = stop_is_latched
         self._states_path = states_path
         self._physics: ScenePhysics | None = None
         self._studio: SceneStudio | None = None
@@ -162,7 +155,7 @@ class OgbenchScene:
         return observation
 
     def command(self, command: Command) -> None:
-        """Move towards this target from now on; nothing happens after `stop`, until `reset`.
+        """Move towards this target from now on; ignored after a latched stop, until `reset`.
 
         Raises:
             RobotFault: Not connected, or the action is no finite target.
@@ -170,11 +163,13 @@ class OgbenchScene:
         _ = self.physics
         if command.action.shape != self._target.shape or not np.isfinite(command.action).all():
             raise RobotFault(f"The arm refuses the action {command.action.tolist()}.")
-        if not self._stop_reason:
-            self._target = command.action.astype(np.float64)
+        if self._stop_reason and self._stop_is_latched:
+            return
+        self._stop_reason = ""
+        self._target = command.action.astype(np.float64)
 
     def stop(self, reason: str) -> None:
-        """Stay at the measured pose, fingers as they are; latched until `reset`."""
+        """Stay at the measured pose, fingers as they are; normally until `reset`."""
         if self._stop_reason:
             return
         self._stop_reason = reason

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from bridge.clock import seconds_between
 from bridge.errors import ConfigError
-from bridge.messages import Command, Decision, StopRequest
+from bridge.messages import Command, Decision, Observation, StopRequest
 from bridge.nodes import Mailboxes, blaming, publish_output, read_input
 from bridge.protocols import Clock, Robot, SimulatedRobot
 from bridge.specs import RobotSpec
@@ -42,6 +42,7 @@ class RobotNode:
         self._simulator: SimulatedRobot | None = None
         self._command: Decision | None = None
         self._stop: StopRequest | None = None
+        self._shown: Observation | None = None
         self._report_due_ns = 0
 
     @property
@@ -146,7 +147,10 @@ class RobotNode:
                 simulator.advance(now_ns)
         with blaming(kind, "observe"):
             observation = robot.observe(now_ns)
-        publish_output(self._outputs, "observation", observation)
+        # Cameras are slower than the beat: the same pictures need not be written again.
+        if observation is not self._shown:
+            self._shown = observation
+            publish_output(self._outputs, "observation", observation)
         if simulator is not None and now_ns >= self._report_due_ns:
             self._report_due_ns = now_ns + round(_NS_PER_S / self._config.robot.report_rate_hz)
             with blaming(kind, "report"):

@@ -45,6 +45,14 @@ def test_each_beat_shows_what_is_sensed(rig: Rig) -> None:
     assert rig.count("world") == 0
 
 
+def test_the_same_picture_is_published_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A robot whose camera is slower than the beat does not fill the mailbox with copies."""
+    same = node_rig.made["robot"].observe(S_NS)
+    monkeypatch.setattr(node_rig.made["robot"], "observe", lambda now_ns: same)
+    rig.step(S_NS).step(S_NS + TICK_NS)
+    assert rig.count("observation") == 1
+
+
 def test_a_command_is_carried_out_once(rig: Rig) -> None:
     """The same message in the mailbox is one command; a hold is none."""
     rig.put(command=_command(S_NS)).step(S_NS).step(S_NS + TICK_NS)

@@ -1,0 +1,129 @@
+"""Plays one episode in virtual time: a fresh agent, one goal, a judge."""
+
+from collections.abc import Callable
+
+from agent.config import AgentConfig
+from agent.evaluation.episodes import Episode
+from agent.evaluation.judge import Judge
+from agent.evaluation.records import EpisodeRecord
+from agent.evaluation.suites import Suite
+from agent.graph import build_graph
+from agent.runtime_local import LocalRuntime
+from bridge.errors import ConfigError, RuntimeStopped
+from bridge.messages import Goal, LoopStatus, PlanningStatus
+
+EPISODE_LIMIT_S = 120.0
+
+
+class EvaluationStopped(RuntimeStopped):
+    """Raised when somebody wants the evaluation to end; the episode under way is lost."""
+
+
+def episode_config(base: AgentConfig, suite: Suite, episode: Episode) -> AgentConfig:
+    """The settings of one episode: those of the evaluation, with this world's seed and start.
+
+    Raises:
+        ConfigError: The suite is for another kind of robot.
+    """
+    if base.robot.kind != suite.robot_kind:
+        raise ConfigError(
+            f"Suite {suite.name!r} is for robot {suite.robot_kind!r}, and the preset has "
+            f"{base.robot.kind!r}. Choose --preset {suite.preset}."
+        )
+    robot = base.robot.model_copy(
+        update={
+            "options": {**base.robot.options, **suite.robot_options},
+            "seed": episode.seed,
+            "reset_options": dict(episode.start),
+        }
+    )
+    return base.model_copy(update={"robot": robot})
+
+
+def play_episode(
+    config: AgentConfig,
+    episode: Episode,
+    *,
+    settings_id: str,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> EpisodeRecord:
+    """Run one episode to its end.
+
+    Args:
+        config: From `episode_config`.
+        episode: What to do and how to judge.
+        settings_id: Kept in the record.
+        should_stop: Asked all the time; True ends the episode.
+
+    Raises:
+        EvaluationStopped: `should_stop` said so.
+        TandemError: The agent could not be started.
+    """
+    runtime = LocalRuntime(build_graph(config))
+    runtime.start()
+    try:
+        judge = _follow(runtime, episode, should_stop)
+        return _record(runtime, episode, judge, settings_id)
+    finally:
+        runtime.stop()
+
+
+def _follow(runtime: LocalRuntime, episode: Episode, should_stop: Callable[[], bool]) -> Judge:
+    start_ns = runtime.clock.now_ns()
+    judge = Judge(episode, start_ns, EPISODE_LIMIT_S)
+    goal = Goal(
+        text=episode.goal, id=f"episode-{episode.index}", source="evaluation", stamp_ns=start_ns
+    )
+    runtime.publish("goal", goal)
+    seen = [0]
+
+    def is_over() -> bool:
+        world = runtime.read("world")
+        # The world reports ten times a second; between two reports nothing new can be said.
+        if world is not None and world.stamp_ns != seen[0]:
+            seen[0] = world.stamp_ns
+            if should_stop():
+                raise EvaluationStopped(reason="somebody wants the evaluation to end")
+            judge.look(world, _planning_of(runtime, goal), runtime.clock.now_ns())
+        return judge.is_over
+
+    try:
+        runtime.run_until(is_over, EPISODE_LIMIT_S + 1.0)
+    except EvaluationStopped:
+        raise
+    except RuntimeStopped as stopped:
+        judge.give_up(f"the run ended: {stopped.reason}")
+    return judge
+
+
+def _planning_of(runtime: LocalRuntime, goal: Goal) -> PlanningStatus | None:
+    """What the planner says about this goal; None while it has not seen it, or there is none."""
+    planning: PlanningStatus | None = runtime.read("planning")
+    if planning is None or planning.goal is None or planning.goal.id != goal.id:
+        return None
+    return planning
+
+
+def _record(
+    runtime: LocalRuntime, episode: Episode, judge: Judge, settings_id: str
+) -> EpisodeRecord:
+    planning: PlanningStatus | None = runtime.read("planning")
+    loop: LoopStatus | None = runtime.read("loop_status")
+    return EpisodeRecord(
+        index=episode.index,
+        seed=episode.seed,
+        settings_id=settings_id,
+        goal=episode.goal,
+        success=judge.success,
+        reason=judge.reason,
+        planner_said_done=judge.planner_said_done,
+        time_to_finish_s=judge.time_to_finish_s,
+        duration_s=judge.duration_s(runtime.clock.now_ns()),
+        subtasks=judge.subtasks,
+        plans_made=planning.plans_made if planning else 0,
+        ticks=loop.ticks if loop else 0,
+        held_ticks=loop.starved_ticks if loop else 0,
+        missed_ticks=loop.missed_ticks if loop else 0,
+        phase=planning.phase if planning else "",
+        facts=dict(judge.facts),
+    )

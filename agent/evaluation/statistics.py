@@ -1,0 +1,98 @@
+"""The numbers of an evaluation, from its episodes alone: pure, and the same in any order."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from agent.evaluation.records import EpisodeRecord
+
+# Two-sided 95 % of the standard normal distribution.
+_Z_95 = 1.959963984540054
+_P90 = 0.9
+
+
+def wilson_interval(successes: int, trials: int, z: float = _Z_95) -> tuple[float, float]:
+    """Where the true success rate lies, by Wilson's score interval: fit for few trials.
+
+    Args:
+        successes: How many worked, 0 to `trials`.
+        trials: How many were made; with none, nothing is known and the answer is (0, 1).
+        z: Quantile of the normal distribution; the default gives 95 %.
+
+    Source: Wilson 1927, without continuity correction.
+    """
+    if not 0 <= successes <= trials:
+        raise ValueError(f"{successes} successes of {trials} trials")
+    if trials == 0:
+        return 0.0, 1.0
+    rate = successes / trials
+    weight = z * z / trials
+    middle = (rate + weight / 2) / (1 + weight)
+    half = z / (1 + weight) * math.sqrt(rate * (1 - rate) / trials + weight / (4 * trials))
+    # Rounding must not push the ends past the rate itself or past what a rate can be.
+    return max(0.0, min(middle - half, rate)), min(1.0, max(middle + half, rate))
+
+
+def quantile(values: Iterable[float], share: float) -> float | None:
+    """The value below which `share` in [0, 1] of them lie, linear in between; None of none."""
+    ordered = sorted(values)
+    if not ordered:
+        return None
+    place = share * (len(ordered) - 1)
+    below = math.floor(place)
+    above = min(below + 1, len(ordered) - 1)
+    step = ordered[above] - ordered[below]
+    return ordered[below] + (place - below) * step
+
+
+def subtask_rates(episodes: Iterable[EpisodeRecord]) -> dict[str, dict[str, Any]]:
+    """For each subtask: how often it was needed, reached in its turn, and how long it took [s]."""
+    needed: dict[str, list[float | None]] = {}
+    for episode in episodes:
+        for subtask in episode.subtasks:
+            needed.setdefault(subtask.text, []).append(subtask.took_s)
+    return {text: _subtask_figures(times) for text, times in needed.items()}
+
+
+def summarize(episodes: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    """All figures of an evaluation, for JSON: shares in [0, 1], times of the simulation [s]."""
+    successes = [episode for episode in episodes if episode.success]
+    finished_s = [e.time_to_finish_s for e in successes if e.time_to_finish_s is not None]
+    count = len(episodes)
+    return {
+        "n": count,
+        "successes": len(successes),
+        "success_rate": len(successes) / count if count else None,
+        "interval_95": list(wilson_interval(len(successes), count)),
+        "planner_agreed_rate": _mean(float(e.planner_said_done) for e in successes),
+        "subtask_rates": subtask_rates(episodes),
+        "time_to_finish_s": {"p50": quantile(finished_s, 0.5), "p90": quantile(finished_s, _P90)},
+        "plans_made_mean": _mean(e.plans_made for e in episodes),
+        "held_share_mean": _mean(e.held_ticks / e.ticks for e in episodes if e.ticks),
+        "failures": _failures(episodes),
+    }
+
+
+def _subtask_figures(times: list[float | None]) -> dict[str, Any]:
+    reached_s = [time_s for time_s in times if time_s is not None]
+    return {
+        "n": len(times),
+        "reached": len(reached_s),
+        "rate": len(reached_s) / len(times),
+        "interval_95": list(wilson_interval(len(reached_s), len(times))),
+        "time_s_p50": quantile(reached_s, 0.5),
+    }
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    kept = list(values)
+    return math.fsum(kept) / len(kept) if kept else None
+
+
+def _failures(episodes: Iterable[EpisodeRecord]) -> dict[str, int]:
+    """How often each reason ended an episode without success, the most frequent first."""
+    counts: dict[str, int] = {}
+    for episode in episodes:
+        if not episode.success:
+            counts[episode.reason] = counts.get(episode.reason, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

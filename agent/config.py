@@ -36,9 +36,6 @@ class ServeConfig(BaseModel):
 class RuntimeConfig(BaseModel):
     """How the graph is run and watched.
 
-    `planner_poll_rate_hz` is how often the planner's node looks whether there is a reason to think;
-    how often it thinks is the slow brain's own setting.
-
     The two latencies are those of virtual time only: what the planner or the policy publishes in
     the local runtime is seen that much later. A node whose last sign of life is older than its
     `…hang_after_s` [s] counts as hung. The two limits are of one encoded message in shared memory
@@ -48,7 +45,6 @@ class RuntimeConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    planner_poll_rate_hz: float = Field(default=20.0, gt=0, le=200)
     planner_latency_s: float = Field(default=0.5, ge=0)
     policy_latency_s: float = Field(default=0.05, ge=0)
     start_timeout_s: float = Field(default=180.0, gt=0)

@@ -55,7 +55,7 @@ def _planner(config: AgentConfig) -> NodeSpec:
         name="planner",
         node_class="slow_brain.planning_node:PlanningNode",
         config=config.slow_brain,
-        rate_hz=max(config.runtime.planner_poll_rate_hz, config.slow_brain.rate_hz),
+        rate_hz=config.slow_brain.poll_rate_hz,
         inputs=_same("goal", "observation"),
         outputs=_same("planning", "latent"),
         virtual_latency_s=config.runtime.planner_latency_s,

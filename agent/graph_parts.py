@@ -119,7 +119,8 @@ class Graph:
             reads = ", ".join(node.inputs.values()) or "nothing"
             writes = ", ".join(node.outputs.values()) or "nothing"
             lines.append(f"  {node.name:<{width}}  {node.rate_hz:>4g} Hz  {reads} ─► {writes}")
-            lines.append(f"  {'':<{width}}            {node.node_class} · {_rule(node)}")
+            about = [node.node_class, _rule(node), *([node.note] if node.note else [])]
+            lines += [f"  {'':<{width}}           {line}" for line in about]
         lines.append("mailboxes")
         width = max(len(mailbox.name) for mailbox in self.mailboxes)
         for mailbox in self.mailboxes:
@@ -167,6 +168,7 @@ def _check_names(what: str, names: Iterable[str]) -> None:
 
 def _rule(node: NodeSpec) -> str:
     """What happens when the node falls, in words."""
-    again = "restarted when it fails" if node.restart == "on_failure" else "never restarted"
-    then = "the run goes on without it" if node.optional else "everything stops"
-    return f"{again}, then {then}{f' · {node.note}' if node.note else ''}"
+    end = "the run goes on without it" if node.optional else "everything stops"
+    if node.restart == "never":
+        return f"when it fails, {end}"
+    return f"restarted when it fails; if that does not help, {end}"

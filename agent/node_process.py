@@ -77,8 +77,10 @@ class NodeProcess:
             last_error = f"{type(error).__name__}: {error}"
             raise
         finally:
-            host.close()
-            host.report(ready=False, error=last_error)
+            try:
+                host.close()
+            finally:
+                host.report(ready=False, error=last_error)
 
     def _wait_for_the_word(self, clock: SystemClock) -> None:
         """Wait until all nodes fit together; bounded by the run, which kills who waits too long."""

@@ -79,6 +79,7 @@ class RayRuntime:
         self._embedded: _EmbeddedRay | None = None
         self._watcher: threading.Thread | None = None
         self._ending = threading.Lock()
+        self._has_begun = False
         self._stopped_because = ""
 
     @property
@@ -108,6 +109,7 @@ class RayRuntime:
                 self._launch(spec)
             self._wait_until_ready()
             check_specs(self._declared_specs())
+            self._has_begun = True
             self._mail.set_phase(RunPhase(is_running=True))
         except BaseException as error:
             self._end(f"it did not start: {error}", self._graph.runtime.stop_timeout_s)
@@ -275,7 +277,7 @@ class RayRuntime:
             "stop", StopRequest(reason=reason, source="runtime", latched=True, stamp_ns=now_ns)
         )
         for ending in (others, [*others, robot]):
-            mail.set_phase(RunPhase(is_running=True, ending=tuple(ending)))
+            mail.set_phase(RunPhase(is_running=self._has_begun, ending=tuple(ending)))
             here = [self._processes[name] for name in ending if name in self._processes]
             lives = [process.life for process in here]
             if lives:
@@ -378,6 +380,7 @@ def _why_ended(name: str, life: ray.ObjectRef, now_ns: int) -> NodeDown:
         ray.get(life)
     except RayTaskError as error:
         cause = error.cause
+        _log.error("node_raised", node=name, trace=str(error))
         return NodeDown(name, "raised", f"{type(cause).__name__}: {cause}", now_ns)
     except RayError as error:
         return NodeDown(name, "died", str(error).strip().splitlines()[0], now_ns)

@@ -99,7 +99,7 @@ def test_the_picture_shows_rates_edges_and_rules() -> None:
     """`describe` says for each node how fast it runs, what it reads and writes, and its rule."""
     picture = build_graph(load_config("point_arm")).describe()
     assert "control    100 Hz  observation, chunk, stop ─► command, loop_status" in picture
-    assert "restarted when it fails, then the run goes on without it" in picture
+    assert "restarted when it fails; if that does not help, the run goes on without it" in picture
     assert "goal" in picture
     assert "outside ─► planner, policy" in picture
     assert "Command | Hold" in picture

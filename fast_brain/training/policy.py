@@ -72,10 +72,11 @@ class ChunkSamples:
 
     def batches(self, random: np.random.Generator) -> Iterator[tuple[PolicyInput, torch.Tensor]]:
         """Yield batches without end."""
+        size = min(_BATCH, len(self.training))
         while True:
             order = random.permutation(self.training)
-            for start in range(0, len(order) - _BATCH + 1, _BATCH):
-                yield self.collate(order[start : start + _BATCH], random, is_training=True)
+            for start in range(0, len(order) - size + 1, size):
+                yield self.collate(order[start : start + size], random, is_training=True)
 
     def chunk(self, rows: np.ndarray) -> np.ndarray:
         """Return targets relative to the gripper ``[B, H, A]``; a finished segment's end repeats."""

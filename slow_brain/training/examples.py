@@ -103,10 +103,11 @@ class Exercises:
         self, rows: np.ndarray, pictures: int, per_picture: int, random: np.random.Generator
     ) -> Iterator[Batch]:
         """Yield batches without end, shuffled anew each round."""
+        size = min(pictures, len(rows))
         while True:
             order = random.permutation(rows)
-            for start in range(0, len(order) - pictures + 1, pictures):
-                yield self.collate(order[start : start + pictures], per_picture, random)
+            for start in range(0, len(order) - size + 1, size):
+                yield self.collate(order[start : start + size], per_picture, random)
 
     def collate(self, rows: np.ndarray, per_picture: int, random: np.random.Generator) -> Batch:
         """Return ``per_picture`` random questions about each picture in ``rows``."""

@@ -94,14 +94,15 @@ class PlanningNode:
             raise ContractError(leaf="planner.plan", expected="a plan", got="none")
 
     def _take(self, result: Thought | Plan | Latent, request: PlanRequest) -> None:
+        # Stamped here, by the run's own clock: a planner need not know what time it is.
         now_ns = self._clock.now_ns()
         match result:
             case Thought():
-                self._loop.think(result)
+                self._loop.think(replace(result, stamp_ns=now_ns))
             case Plan():
-                self._loop.accept(result, now_ns)
+                self._loop.accept(replace(result, stamp_ns=now_ns), now_ns)
             case Latent():
-                self._hand_over(result, request)
+                self._hand_over(replace(result, ready_stamp_ns=now_ns), request)
             case _:
                 raise ContractError(
                     leaf="planner.plan",

@@ -1,7 +1,7 @@
 """Lets the trained planner look at the demonstrations, and keeps the latents it hands over.
 
-The text is the expert's (read along, not decoded), so that a latent always carries the decision that
-the demonstrator then carried out.
+The text is the expert's (read along, not decoded), so that a latent always carries the decision
+that the demonstrator then carried out.
 """
 
 import io
@@ -91,13 +91,17 @@ def build_latents(
         _keep(batch, decoder, processor.tokenizer, kept)
         count += len(batch)
     out.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(out, **{name: np.concatenate(parts) for name, parts in kept.items()})
+    arrays: dict[str, Any] = {name: np.concatenate(parts) for name, parts in kept.items()}
+    np.savez(out, **arrays)
     return count
 
 
 @torch.inference_mode()
 def _keep(
-    looks: list[_Look], decoder: GreedyDecoder, tokenizer: Any, kept: dict[str, list[np.ndarray]]
+    looks: list[_Look],
+    decoder: GreedyDecoder,
+    tokenizer: Any,  # noqa: ANN401  # transformers types its tokenizers so.
+    kept: dict[str, list[np.ndarray]],
 ) -> None:
     asked = [tokenize_question(tokenizer, look.prompt, look.answer) for look in looks]
     ids, mask, _, act_index = pad_questions(asked, tokenizer.pad_token_id)

@@ -22,6 +22,15 @@ from slow_brain.prompt import NOTHING, planner_prompt
 
 FRAME_STRIDE = 5
 QUESTIONS_PER_FRAME = 4
+# So many of them are about the episode's own goal.
+_OWN_QUESTIONS = 2
+# Of those, this share says that nothing is under way yet, as the first plan of a goal does.
+_FRESH_SHARE = 0.1
+# Of made-up stories: how often a fact counts as brought about; nothing is under way yet; or (up to
+# here) what would come next is. In the rest something else is under way.
+_NOTED_SHARE = 0.4
+_NOTHING_YET_SHARE = 0.3
+_FOLLOWING_SHARE = 0.65
 _PLACES = ("open", "closed", "half open")
 
 
@@ -110,11 +119,11 @@ def questions(
     """Yield the frame's own question, then others about the same picture."""
     facts = SceneFacts(**json.loads(row["facts"]))
     for number in range(QUESTIONS_PER_FRAME):
-        goal = SceneGoal(**info["goal"]) if number < 2 else sample_goal(random)
+        goal = SceneGoal(**info["goal"]) if number < _OWN_QUESTIONS else sample_goal(random)
         current, finished = row["subtask"], row["finished"]
-        if number >= 2:
+        if number >= _OWN_QUESTIONS:
             current, finished = _other_story(goal, facts, random)
-        elif random.random() < 0.1:
+        elif random.random() < _FRESH_SHARE:
             current = None
         position_m = np.array(row["observation.state"][:3])
         is_done = current is not None and is_subtask_done(current, facts, position_m)
@@ -130,12 +139,12 @@ def questions(
 def _other_story(
     goal: SceneGoal, facts: SceneFacts, random: np.random.Generator
 ) -> tuple[str | None, list[str]]:
-    finished = [skill for skill in SKILLS if holds(skill, facts) and random.random() < 0.4]
+    finished = [skill for skill in SKILLS if holds(skill, facts) and random.random() < _NOTED_SHARE]
     draw = random.random()
-    if draw < 0.3:
+    if draw < _NOTHING_YET_SHARE:
         return None, finished
     following = next_subtask(goal, facts)
-    if draw < 0.65 and following is not None:
+    if draw < _FOLLOWING_SHARE and following is not None:
         return following, finished
     return str(random.choice(SKILLS)), finished
 

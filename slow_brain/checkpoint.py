@@ -1,6 +1,7 @@
 """The planner's model on disk in Hugging Face layout: made from scratch, saved, and loaded.
 
-Idefics3 is the one vision-language family that transformers and vLLM both serve without torchvision.
+Idefics3 is the one vision-language family that transformers and vLLM both serve without
+torchvision.
 """
 
 from collections.abc import Iterable
@@ -106,8 +107,8 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Idefics3ForConditionalGene
             "patch_size": PATCH_PX,
         },
         scale_factor=SCALE_FACTOR,
-        image_token_id=token(IMAGE_TOKEN),
-        pad_token_id=token(PAD),
+        image_token_id=token(IMAGE_TOKEN),  # pyright: ignore[reportArgumentType]  # One token, one id.
+        pad_token_id=token(PAD),  # pyright: ignore[reportArgumentType]  # As above.
         tie_word_embeddings=True,
     )
     model = Idefics3ForConditionalGeneration(config)

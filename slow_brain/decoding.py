@@ -51,9 +51,15 @@ class GreedyDecoder:
             image: uint8 ``[H, W, 3]``.
             max_tokens: Decoding stops here even if the model does not.
         """
-        inputs = self._processor(text=[prompt], images=[[image]], return_tensors="pt")
+        inputs = self._processor(
+            text=[prompt],
+            images=[[image]],
+            return_tensors="pt",  # pyright: ignore[reportCallIssue]  # Typed as **kwargs upstream.
+        )
         is_image = inputs["input_ids"][0] == self._model.config.image_token_id
-        cache = DynamicCache(config=self._model.config.text_config)
+        cache = DynamicCache(
+            config=self._model.config.text_config  # pyright: ignore[reportArgumentType]  # Loaded.
+        )
         with torch.inference_mode():
             hidden = self._forward(cache, **inputs)
             perceptual = hidden[0, is_image].numpy()

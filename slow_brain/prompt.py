@@ -16,4 +16,5 @@ MOST_FINISHED = 6
 def planner_prompt(goal: str, finished: Sequence[str], current: str | None) -> str:
     """Return the prompt text; ``IMAGE_TOKEN`` stands where the picture goes."""
     done = "; ".join(finished[-MOST_FINISHED:]) or NOTHING
-    return f"goal: {goal.strip().lower()}\nfinished: {done}\ncurrent: {current or NOTHING}\n{IMAGE_TOKEN}\n"
+    asked = f"goal: {goal.strip().lower()}\nfinished: {done}\n"
+    return f"{asked}current: {current or NOTHING}\n{IMAGE_TOKEN}\n"

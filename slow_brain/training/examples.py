@@ -114,10 +114,11 @@ class Exercises:
         chosen: list[tuple[int, _Question]] = []
         for place, row in enumerate(rows):
             asked = self._questions[row]
-            for number in random.permutation(len(asked))[:per_picture]:
-                chosen.append((place, asked[number]))
+            numbers = random.permutation(len(asked))[:per_picture]
+            chosen.extend((place, asked[number]) for number in numbers)
         asked = [(question.prompt_ids, question.answer_ids) for _, question in chosen]
-        ids, mask, labels, act_index = pad_questions(asked, self._tokenizer.pad_token_id)
+        pad_id: int = self._tokenizer.pad_token_id  # pyright: ignore[reportAssignmentType]  # Set.
+        ids, mask, labels, act_index = pad_questions(asked, pad_id)
         return Batch(
             to_pixels(self.images[rows]),
             torch.tensor([place for place, _ in chosen]),

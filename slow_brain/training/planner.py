@@ -1,7 +1,7 @@
 """Trains the planner: next-token loss on the thought, and the scene's facts read on the way.
 
-Facts read from the act token make its hidden state worth handing over: next-token loss alone asks of
-it only that the text ends here (compare LCB, arXiv 2405.04798, and OpenHelix, 2505.03912, which
+Facts read from the act token make its hidden state worth handing over: next-token loss alone asks
+of it only that the text ends here (compare LCB, arXiv 2405.04798, and OpenHelix, 2505.03912, which
 train their act token through the policy). Facts read from the image tokens teach the eye directly:
 in the text, the few tokens that depend on the picture drown among those that do not.
 """
@@ -77,7 +77,10 @@ class PlannerLearner(nn.Module):
         """Return token logits ``[B, T, V]``, the act token's states ``[B, D]``, and the image
         tokens as the text model receives them ``[B, N * D]``.
         """  # noqa: D205 - three results need two lines.
-        encoded = self.model.model.get_image_features(batch.pixels, return_dict=True)
+        encoded = self.model.model.get_image_features(
+            batch.pixels,
+            return_dict=True,  # pyright: ignore[reportCallIssue]  # Added by a decorator upstream.
+        )
         # Several questions share one picture, which is looked at once.
         encoded.pooler_output = encoded.pooler_output[batch.picture]
         hidden = self.model.model(
@@ -147,7 +150,7 @@ def _begin(
     return checkpoint.make_model(tokenizer), checkpoint.make_processor(tokenizer)
 
 
-def _learn(
+def _learn(  # noqa: PLR0917  # One caller, which names the same things in the same order.
     run: TrainingRun,
     learner: PlannerLearner,
     exercises: Exercises,

@@ -7,7 +7,7 @@ in the text, the few tokens that depend on the picture drown among those that do
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ SEEN_FACTS = 6
 _FACTS_WEIGHT, _SEEING_WEIGHT = 0.1, 0.2
 _PICTURES, _QUESTIONS = 24, 1
 _VALIDATION_PICTURES = 192
+_SHIFT_PX = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +164,7 @@ def _learn(  # noqa: PLR0917  # One caller, which names the same things in the s
     training, validation = np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
     batches = exercises.batches(training, _PICTURES, _QUESTIONS, random)
     for step in run.steps():
-        batch = _brighten(next(batches), random)
+        batch = _vary(next(batches), random)
         loss, figures = losses(learner, batch)
         run.learn(loss)
         on_step(step, figures)
@@ -174,15 +175,15 @@ def _learn(  # noqa: PLR0917  # One caller, which names the same things in the s
             checkpoint.save(settings.run_folder / "newest", learner.model, processor)
 
 
-def _brighten(batch: Batch, random: np.random.Generator) -> Batch:
-    """Vary light and noise a little, so that exact grey levels mean nothing."""
+def _vary(batch: Batch, random: np.random.Generator) -> Batch:
+    """Vary light, noise and aim a little, so that exact grey levels and pixels mean nothing."""
     pixels = batch.pixels
     gain = torch.tensor(random.uniform(0.85, 1.15, (len(pixels), 1, 1, 1, 1)), dtype=torch.float32)
     noise = torch.randn_like(pixels) * 0.02
     varied = ((pixels + 1) * gain - 1 + noise).clamp(-1, 1)
-    return Batch(
-        varied, batch.picture, batch.ids, batch.mask, batch.labels, batch.act_index, batch.facts
-    )
+    for row, shift in enumerate(random.integers(-_SHIFT_PX, _SHIFT_PX + 1, (len(pixels), 2))):
+        varied[row] = torch.roll(varied[row], tuple(int(by) for by in shift), dims=(-2, -1))
+    return replace(batch, pixels=varied)
 
 
 @torch.no_grad()

@@ -72,17 +72,37 @@ _SLIDE: dict[tuple[str, bool | None], tuple[list[str], list[str]]] = {
         ["shut and lock the {d}", "slide the {d} shut then lock it"],
     ),
     ("closed", False): (
-        ["close the {d} but leave it unlocked", "close the {d} and keep it unlocked"],
+        [
+            "close the {d} but leave it unlocked",
+            "close the {d} and keep it unlocked",
+            "shut the {d} and leave it unlocked",
+            "slide the {d} shut but leave it unlocked",
+        ],
         ["shut the {d} but keep it unlocked"],
     ),
 }
 _AFTER_CUBE: dict[tuple[str, bool | None], tuple[list[str], list[str]]] = {
-    ("open", None): (["leave the drawer open", "keep it open"], ["keep the drawer open"]),
-    ("closed", None): (["close it", "close the drawer", "shut it"], ["slide it shut"]),
-    ("any", True): (["lock it", "lock the drawer"], ["make sure it is locked"]),
-    ("any", False): (["unlock it", "keep it unlocked"], ["leave it unlocked"]),
-    ("open", True): (["lock it open", "lock it while it is open"], ["leave it open and locked"]),
-    ("open", False): (["leave it open and unlocked"], ["keep it open and unlocked"]),
+    ("open", None): (["leave the drawer open", "keep it open", "let it stay open"], ["keep the drawer open"]),
+    ("closed", None): (
+        ["close it", "close the drawer", "shut it", "slide the drawer shut", "slide it closed"],
+        ["slide it shut"],
+    ),
+    ("any", True): (
+        ["lock it", "lock the drawer", "make sure the drawer is locked"],
+        ["make sure it is locked"],
+    ),
+    ("any", False): (
+        ["unlock it", "keep it unlocked", "leave the drawer unlocked"],
+        ["leave it unlocked"],
+    ),
+    ("open", True): (
+        ["lock it open", "lock it while it is open", "leave the drawer open and locked"],
+        ["leave it open and locked"],
+    ),
+    ("open", False): (
+        ["leave it open and unlocked", "keep the drawer open and unlocked"],
+        ["keep it open and unlocked"],
+    ),
     ("closed", True): (
         [
             "close and lock it",
@@ -94,7 +114,12 @@ _AFTER_CUBE: dict[tuple[str, bool | None], tuple[list[str], list[str]]] = {
         ["shut and lock it", "close the drawer and lock it"],
     ),
     ("closed", False): (
-        ["close it but leave it unlocked", "close it and keep it unlocked"],
+        [
+            "close it but leave it unlocked",
+            "close it and keep it unlocked",
+            "shut the drawer but leave it unlocked",
+            "slide it closed but keep it unlocked",
+        ],
         ["shut it but leave it unlocked"],
     ),
 }

@@ -1,3 +1,5 @@
+from random import Random
+
 import pytest
 from eval_examples import example_record
 from hypothesis import given
@@ -51,7 +53,7 @@ def test_without_trials_nothing_is_known() -> None:
 
 @given(times_s, st.floats(0, 1), st.randoms(use_true_random=False))
 def test_a_quantile_lies_inside_and_does_not_depend_on_order(
-    values: list[float], share: float, random: "st.Random"
+    values: list[float], share: float, random: Random
 ) -> None:
     """A quantile is between the smallest and the largest, in whatever order they come."""
     found = quantile(values, share)
@@ -71,7 +73,7 @@ def test_quantiles_of_little() -> None:
 
 @given(st.lists(st.booleans(), max_size=60), st.randoms(use_true_random=False))
 def test_a_summary_counts_and_does_not_depend_on_order(
-    outcomes: list[bool], random: "st.Random"
+    outcomes: list[bool], random: Random
 ) -> None:
     """The figures of an evaluation are those of its episodes, however they came in."""
     episodes = [example_record(index=i, success=worked) for i, worked in enumerate(outcomes)]

@@ -1,0 +1,57 @@
+"""The command line: which commands there are. What they do stands in `agent/commands/`."""
+
+from typing import Annotated
+
+import typer
+
+from agent.commands import demonstrating, goals, looking, making, measuring
+from agent.commands.common import set_debug
+
+app = typer.Typer(
+    name="agent",
+    help="A robot runs two brains on two clocks, and the fast one never waits for the slow one.",
+    epilog="Begin with: agent doctor, then agent demo. Each command has its own --help.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"max_content_width": 100},
+    # Plain help: it starts faster, and reads the same in a terminal, a log and a test.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+demos = typer.Typer(help="Demonstrations to learn from.", no_args_is_help=True)
+train = typer.Typer(help="Learn from demonstrations.", no_args_is_help=True)
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,  # noqa: FBT002  # A flag of the command line.
+) -> None:
+    """A robot runs two brains on two clocks, and the fast one never waits for the slow one."""
+    set_debug(is_on=debug)
+
+
+_COMMANDS = (
+    (app, "demo", demonstrating.demo, 'agent demo --goal "open the window" --seconds 90'),
+    (app, "serve", goals.serve, "agent serve --preset point_arm --set slow_brain.rate_hz=5"),
+    (app, "run", goals.run, 'agent run "put the cube in the drawer, then close and lock it"'),
+    (app, "eval", measuring.evaluate, "agent eval --suite scene-chain --episodes 100 --workers 2"),
+    (app, "doctor", looking.doctor, "agent doctor --json"),
+    (app, "list", looking.list_parts, "agent list"),
+    (app, "graph", looking.graph, "agent graph point_arm"),
+    (demos, "record", making.record, "agent demos record --episodes 800 --seed 1 --workers 2"),
+    (train, "planner", making.train_planner, "agent train planner --demos datasets/scene --resume"),
+    (train, "policy", making.train_policy, "agent train policy --demos datasets/scene --resume"),
+)
+for group, name, function, example in _COMMANDS:
+    group.command(name, epilog=f"Example: {example}")(function)
+app.add_typer(demos, name="demos")
+app.add_typer(train, name="train")
+
+
+def main() -> None:
+    """Run the command line; ends the process with its exit code."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One file for each family of commands; heavy imports stand inside the commands."""

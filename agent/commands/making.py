@@ -1,0 +1,148 @@
+"""`agent demos record` and `agent train`: from demonstrations to both brains."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.commands.common import SeedOption, WorkersOption, told
+
+DemosOption = Annotated[
+    list[Path] | None,
+    typer.Option("--demos", metavar="FOLDER", help="Demonstrations to learn from; repeatable."),
+]
+WorkOption = Annotated[Path, typer.Option(help="Checkpoints, curves, and what can be made again.")]
+OutOption = Annotated[
+    Path | None, typer.Option(help="Where the weights go; where the agent looks, if not given.")
+]
+StepsOption = Annotated[
+    int | None, typer.Option(min=1, help="How many steps; as many as the shipped ones had.")
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")]
+ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the processor to learn with.")]
+_SCENE = Path("datasets/scene")
+_WORK = Path("checkpoints")
+OnStep = Callable[[int, dict[str, float]], None]
+
+
+@told
+def record(
+    *,
+    episodes: Annotated[int, typer.Option(min=1, help="How many there shall be in the end.")] = 100,
+    seed: SeedOption = 0,
+    workers: WorkersOption = 1,
+    out: Annotated[Path, typer.Option(help="The dataset's folder.")] = _SCENE,
+) -> None:
+    """Record demonstrations in the scene, as a LeRobotDataset v3.
+
+    An episode is on disk whole or not at all: Ctrl-C at any time, the same command goes on.
+    """
+    from agent.demos.series import Progress, record_series
+
+    with _progress("demonstrations", episodes) as show:
+
+        def note(progress: Progress) -> None:
+            worked = float(bool(progress.info.get("success")))
+            show(progress.done, {"worked": worked})
+
+        record_series(out, episodes, seed, workers, note)
+    typer.echo(f"Recorded: {out}")
+
+
+@told
+def train_planner(
+    *,
+    demos: DemosOption = None,
+    work: WorkOption = _WORK,
+    out: OutOption = None,
+    steps: StepsOption = None,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = 1,
+    resume: ResumeOption = False,
+) -> None:
+    """Train the slow brain: a planner that sees and thinks aloud."""
+    from agent.training import PLANNER_STEPS, TrainingPlan
+    from agent.training import train_planner as train
+    from slow_brain.planners.vlm import DEFAULT_WEIGHTS
+
+    plan = TrainingPlan(
+        datasets=demos or [_SCENE],
+        work=work,
+        out=out or DEFAULT_WEIGHTS,
+        steps=steps,
+        resume=resume,
+        threads=threads,
+        seed=seed,
+    )
+    with _progress("planner", steps or PLANNER_STEPS) as show:
+        folder = train(plan, show)
+    typer.echo(f"The planner's weights: {folder}")
+
+
+@told
+def train_policy(
+    *,
+    demos: DemosOption = None,
+    planner: Annotated[
+        Path | None, typer.Option(help="The trained planner; where the agent looks, if not given.")
+    ] = None,
+    work: WorkOption = _WORK,
+    out: OutOption = None,
+    steps: StepsOption = None,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = 1,
+    resume: ResumeOption = False,
+) -> None:
+    """Train the fast brain: on words, then on the planner's latents."""
+    from agent.training import LATENTS_STEPS, TrainingPlan
+    from agent.training import train_policy as train
+    from fast_brain.policies.flow import DEFAULT_WEIGHTS
+    from slow_brain.planners.vlm import DEFAULT_WEIGHTS as PLANNER_WEIGHTS
+
+    plan = TrainingPlan(
+        datasets=demos or [_SCENE],
+        work=work,
+        out=out or DEFAULT_WEIGHTS,
+        steps=steps,
+        resume=resume,
+        threads=threads,
+        seed=seed,
+    )
+    with _progress("policy", steps or LATENTS_STEPS) as show:
+        folder = train(plan, planner or PLANNER_WEIGHTS, show)
+    typer.echo(f"The policy's weights: {folder}")
+
+
+@contextmanager
+def _progress(what: str, total: int) -> Generator[OnStep]:
+    """A bar that also shows the newest figures; says how to go on after Ctrl-C."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
+    try:
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task(what, total=total, figures="")
+
+            def show(step: int, figures: dict[str, float]) -> None:
+                # Steps below zero are what comes before learning: reading, preparing.
+                shown = "preparing" if step < 0 else _in_words(figures)
+                progress.update(task, completed=max(step, 0), figures=shown)
+
+            yield show
+    except KeyboardInterrupt:
+        console.print("Stopped. The same command goes on (training: with --resume).")
+        raise
+
+
+def _in_words(figures: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in figures.items())

@@ -1,0 +1,105 @@
+"""`agent eval`: many seeded episodes in virtual time, and what they say."""
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.commands.common import PresetOption, SeedOption, SetOption, WorkersOption, told
+
+if TYPE_CHECKING:
+    from agent.evaluation.records import EpisodeRecord
+    from agent.evaluation.runner import Evaluation
+
+
+class Mode(enum.StrEnum):
+    """With both brains, or with the fast one alone."""
+
+    HIERARCHICAL = "hierarchical"
+    FLAT = "flat"
+
+
+@told
+def evaluate(
+    *,
+    suite: Annotated[
+        str, typer.Option(help="What to measure; `agent list` shows the suites.")
+    ] = "scene-chain",
+    episodes: Annotated[int, typer.Option(min=1, help="How many episodes.")] = 100,
+    seed: SeedOption = 0,
+    json_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Where the result goes; the episodes stand beside it, as .jsonl.",
+        ),
+    ] = None,
+    mode: Annotated[
+        Mode, typer.Option(help="With the planner, or the policy alone on the goal's text.")
+    ] = Mode.HIERARCHICAL,
+    workers: WorkersOption = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
+    preset: PresetOption = "",
+    overrides: SetOption = None,
+) -> None:
+    """Measure how often goals are met, in virtual time.
+
+    The same suite, seed and settings give the same episodes. An episode is a success when the
+    world's own facts meet the goal. Stop it with Ctrl-C and go on later with --resume.
+    """
+    from agent.config import load_config
+    from agent.evaluation.runner import Evaluation
+    from agent.evaluation.suites import find_suite
+    from agent.logs import configure_logs
+
+    configure_logs(level="ERROR")
+    chosen = preset or find_suite(suite).preset
+    config = load_config(chosen, [*(overrides or []), f"fast_brain.mode={mode.value}"])
+    wanted = Evaluation(suite=suite, episodes=episodes, seed=seed, config=config)
+    path = json_file or Path("runs") / f"{suite}-{mode.value}-{seed}-{wanted.settings_id}.json"
+    report = _measure(wanted, path, workers=workers, resume=resume)
+    _show(report, path)
+
+
+def _measure(evaluation: "Evaluation", path: Path, *, workers: int, resume: bool) -> dict[str, Any]:
+    """Run what is missing, with a bar, and write the report."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from agent.evaluation.report import make_report, write_report
+    from agent.evaluation.runner import evaluate as run
+
+    book = path.with_suffix(".jsonl")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    try:
+        with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+            task = progress.add_task(evaluation.suite, total=evaluation.episodes)
+
+            def note(episode: "EpisodeRecord", done: int, total: int) -> None:
+                progress.update(task, completed=done, total=total)
+                progress.console.print(_line(episode), highlight=False, markup=False)
+
+            records = run(evaluation, book, workers=workers, resume=resume, on_progress=note)
+    except KeyboardInterrupt:
+        console.print(f"Stopped. What has ended is kept in {book}: go on with --resume.")
+        raise
+    report = make_report(evaluation, records)
+    write_report(report, path)
+    return report
+
+
+def _line(episode: "EpisodeRecord") -> str:
+    mark = "✔" if episode.success else "✘"
+    return f"{mark} {episode.index:>4}  {episode.duration_s:5.1f} s  {episode.reason}"
+
+
+def _show(report: dict[str, Any], path: Path) -> None:
+    from rich.console import Console
+
+    from agent.evaluation.report import render_report
+
+    Console().print(render_report(report))
+    typer.echo(f"Written: {path}")

@@ -1,0 +1,186 @@
+"""The HTTP door: goals and stops in; status, events, pictures and metrics out."""
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import BaseModel, ConfigDict, Field
+
+from agent.config import ServeConfig
+from agent.metrics import RunCollector
+from agent.server_guard import ServerGuard
+from agent.server_state import LONGEST_GOAL, ServerState
+from bridge.errors import (
+    ConfigError,
+    RuntimeStopped,
+    TandemError,
+    UnknownGoalError,
+    UnknownNameError,
+)
+
+MOST_LISTENERS = 32
+_LEAST_EVENT_RATE_HZ = 5.0
+_FORMATS = {"png": "PNG", "jpg": "JPEG"}
+_STATUS_CODES: tuple[tuple[type[TandemError], int], ...] = (
+    (UnknownGoalError, 422),
+    (UnknownNameError, 404),
+    (ConfigError, 400),
+    (RuntimeStopped, 409),
+)
+
+
+class GoalBody(BaseModel):
+    """What is posted to `/goals`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str = Field(min_length=1, max_length=LONGEST_GOAL)
+    source: str = Field(default="http", max_length=40)
+
+
+class StopBody(BaseModel):
+    """What may be posted to `/stop`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(default="a person asked for it", max_length=200)
+
+
+class ReleaseBody(BaseModel):
+    """What must be posted to `/resume`: a robot must not move on by an empty request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    release: bool
+
+
+def make_app(state: ServerState, settings: ServeConfig) -> FastAPI:
+    """The app, without the page."""
+    app = FastAPI(title="Tandem", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.tandem = state
+    app.state.listeners = 0
+    app.state.is_closing = False
+    app.include_router(_ROUTES)
+    app.add_exception_handler(TandemError, _tell)
+    app.add_exception_handler(RequestValidationError, _tell_invalid)
+    app.add_middleware(ServerGuard, settings=settings)
+    return app
+
+
+def _state(request: Request) -> ServerState:
+    return cast("ServerState", request.app.state.tandem)
+
+
+State = Annotated[ServerState, Depends(_state)]
+_ROUTES = APIRouter()
+
+
+@_ROUTES.post("/goals", status_code=202)
+async def post_goal(body: GoalBody, state: State) -> dict[str, str]:
+    """Take a goal, in place of the one there is."""
+    goal = state.submit(body.text, body.source)
+    return {"id": goal.id, "text": goal.text}
+
+
+@_ROUTES.post("/stop", status_code=202)
+async def post_stop(state: State, body: StopBody | None = None) -> dict[str, Any]:
+    """Stop the robot until it is released."""
+    request = state.stop((body or StopBody()).reason, "http")
+    return {"stopped": True, "reason": request.reason}
+
+
+@_ROUTES.post("/resume", status_code=202)
+async def post_resume(body: ReleaseBody, state: State) -> dict[str, Any]:
+    """Release a stop; only with `{"release": true}`."""
+    if not body.release:
+        raise ConfigError('Nothing was released: send {"release": true}.')
+    state.resume("http")
+    return {"stopped": False}
+
+
+@_ROUTES.get("/status")
+async def get_status(state: State) -> JSONResponse:
+    """Everything at once."""
+    return JSONResponse(state.status())
+
+
+@_ROUTES.get("/healthz")
+async def get_health(state: State) -> JSONResponse:
+    """Whether all is well: 200, or 503."""
+    is_well = state.is_well()
+    return JSONResponse({"well": is_well}, status_code=200 if is_well else 503)
+
+
+@_ROUTES.get("/camera/{name}.{kind}")
+async def get_camera(name: str, kind: str, state: State) -> Response:
+    """The newest picture of a camera, as PNG or JPEG."""
+    from PIL import Image
+
+    if kind not in _FORMATS:
+        raise UnknownNameError(kind="picture format", name=kind, known=_FORMATS)
+    image = state.image(name)
+    if image is None:
+        raise UnknownNameError(kind="camera", name=name, known=state.camera_names())
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format=_FORMATS[kind], quality=90)
+    return Response(
+        buffer.getvalue(),
+        media_type=f"image/{_FORMATS[kind].lower()}",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@_ROUTES.get("/metrics")
+async def get_metrics(state: State) -> Response:
+    """Figures for Prometheus."""
+    registry = CollectorRegistry()
+    registry.register(RunCollector(state))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@_ROUTES.get("/events")
+async def get_events(request: Request, state: State) -> Response:
+    """The status several times a second, as server-sent events; at most 32 listeners."""
+    if request.app.state.listeners >= MOST_LISTENERS:
+        return JSONResponse(
+            {"error": "Busy", "message": f"{MOST_LISTENERS} listen already."}, status_code=503
+        )
+    return StreamingResponse(
+        _events(request, state),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(request: Request, state: ServerState) -> AsyncIterator[str]:
+    """The newest status at each beat: a slow listener misses some, and never gets old ones."""
+    app = request.app.state
+    period_s = 1 / max(state.config.serve.status_rate_hz, _LEAST_EVENT_RATE_HZ)
+    app.listeners += 1
+    try:
+        while not app.is_closing:
+            yield f"data: {json.dumps(state.status(), allow_nan=False)}\n\n"
+            await asyncio.sleep(period_s)
+    finally:
+        app.listeners -= 1
+
+
+async def _tell(request: Request, error: Exception) -> JSONResponse:
+    """Our own errors in words, with a status code for programs."""
+    del request
+    code = next((code for kind, code in _STATUS_CODES if isinstance(error, kind)), 500)
+    return JSONResponse({"error": type(error).__name__, "message": str(error)}, status_code=code)
+
+
+async def _tell_invalid(request: Request, error: Exception) -> JSONResponse:
+    """A body that is not as it should be, in the same form as our own errors."""
+    del request
+    found = cast("RequestValidationError", error).errors()
+    where = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+    return JSONResponse({"error": "InvalidRequest", "message": where}, status_code=422)

@@ -1,0 +1,188 @@
+"""What people and programs may know of a run, and what they may ask of it; knows no HTTP.
+
+One writer a mailbox: goals and stops of all doors pass through here, so they are in order.
+"""
+
+import math
+import uuid
+from typing import Any, cast
+
+import msgspec
+
+from agent.config import AgentConfig
+from agent.runtime import Runtime
+from bridge.arrays import ImageArray
+from bridge.clock import seconds_between
+from bridge.errors import RuntimeStopped, UnknownGoalError
+from bridge.messages import Goal, Latent, NodeHealth, Observation, PlanningStatus, StopRequest
+
+LONGEST_GOAL = 500
+
+
+class ServerState:
+    """The run as seen from outside. Every verb returns at once; for one thread."""
+
+    def __init__(self, runtime: Runtime, config: AgentConfig) -> None:
+        self._runtime = runtime
+        self._config = config
+        self._goal: Goal | None = None
+        self._stop: StopRequest | None = None
+
+    @property
+    def config(self) -> AgentConfig:
+        """The settings of the run."""
+        return self._config
+
+    @property
+    def now_ns(self) -> int:
+        """The run's time [ns]."""
+        return self._runtime.clock.now_ns()
+
+    def submit(self, text: str, source: str) -> Goal:
+        """Give the robot a goal, in place of the one it has.
+
+        Raises:
+            UnknownGoalError: This robot's world has no such thing.
+            RuntimeStopped: The run has ended, or a person has stopped the robot.
+        """
+        words = " ".join(text.split())
+        self._check_goal(words)
+        if self._stop is not None and self._stop.latched:
+            raise RuntimeStopped(reason=f"{self._stop.reason} (resume first)")
+        goal = Goal(text=words, id=uuid.uuid4().hex[:8], source=source, stamp_ns=self.now_ns)
+        self._runtime.publish("goal", goal)
+        self._goal = goal
+        return goal
+
+    def stop(self, reason: str, source: str) -> StopRequest:
+        """Stop the robot; it stays so until `resume`.
+
+        Raises:
+            RuntimeStopped: The run has ended.
+        """
+        return self._publish_stop(reason, source, latched=True)
+
+    def resume(self, source: str) -> StopRequest:
+        """Release a stop. Some robots want more before they move again.
+
+        Raises:
+            RuntimeStopped: The run has ended.
+        """
+        return self._publish_stop("a person released the stop", source, latched=False)
+
+    def camera_names(self) -> tuple[str, ...]:
+        """The cameras whose pictures can be asked for; none before the first observation."""
+        observation: Observation | None = self._runtime.read("observation")
+        return tuple(observation.images) if observation else ()
+
+    def observation_stamp_ns(self) -> int | None:
+        """When the newest pictures were taken [ns]; None before the first."""
+        observation: Observation | None = self._runtime.read("observation")
+        return observation.stamp_ns if observation else None
+
+    def image(self, camera: str) -> ImageArray | None:
+        """The newest picture of a camera [height, width, 3], or None if there is none."""
+        observation: Observation | None = self._runtime.read("observation")
+        return observation.images.get(camera) if observation else None
+
+    def latent_age_s(self) -> float | None:
+        """Time since the picture was taken that the newest latent was made from [s]."""
+        latent: Latent | None = self._runtime.read("latent")
+        return None if latent is None else latent.age_s(self.now_ns)
+
+    def status(self) -> dict[str, Any]:
+        """Everything at once, ready for JSON: numbers that are not finite are null."""
+        read = self._runtime.read
+        status = {
+            "stamp_ns": self.now_ns,
+            "robot": self._config.robot.kind,
+            "mode": self._config.fast_brain.mode,
+            "goal": _plain(self._goal),
+            "planning": _planning(read("planning")),
+            "loop": _plain(read("loop_status")),
+            "latent_age_s": self.latent_age_s(),
+            "world": _plain(read("world")),
+            "health": {n: self._health(sign) for n, sign in self._runtime.health().items()},
+            "cameras": list(self.camera_names()),
+            "stop": self._newest_stop(),
+            "ended": self._runtime.stopped_because,
+        }
+        return cast("dict[str, Any]", _finite(status))
+
+    def is_well(self) -> bool:
+        """Whether the run goes on, every node is ready, and none is silent."""
+        signs = self._runtime.health()
+        runtime = self._config.runtime
+        limits_s = {"planner": runtime.planner_hang_after_s}
+        alive = [
+            sign.ready and self._age_s(sign) < limits_s.get(name, runtime.hang_after_s)
+            for name, sign in signs.items()
+        ]
+        return bool(alive) and all(alive) and not self._runtime.stopped_because
+
+    def _check_goal(self, words: str) -> None:
+        skills = self._skills()
+        if not words or len(words) > LONGEST_GOAL:
+            raise UnknownGoalError(text=words[:60], known=skills)
+        if self._config.robot.kind == "ogbench_scene":
+            from agent.worlds.scene.language import unknown_words
+
+            if strange := unknown_words(words):
+                raise UnknownGoalError(
+                    text=f"{words} (unknown here: {', '.join(strange)})", known=skills
+                )
+
+    def _skills(self) -> tuple[str, ...]:
+        from fast_brain.robots.scene_facts import SKILLS
+
+        return SKILLS if self._config.robot.kind == "ogbench_scene" else ()
+
+    def _publish_stop(self, reason: str, source: str, *, latched: bool) -> StopRequest:
+        request = StopRequest(reason=reason, source=source, latched=latched, stamp_ns=self.now_ns)
+        self._runtime.publish("stop", request)
+        self._stop = request
+        return request
+
+    def _newest_stop(self) -> dict[str, Any] | None:
+        """The stop that holds the robot: a person's, or the watchdog's."""
+        requests = (self._stop, self._runtime.read("watchdog_stop"))
+        newest = max((r for r in requests if r), key=lambda r: r.stamp_ns, default=None)
+        return _plain(newest) if newest is not None and newest.latched else None
+
+    def _health(self, sign: NodeHealth) -> dict[str, Any]:
+        return {
+            "ready": sign.ready,
+            "pid": sign.pid,
+            "steps": sign.steps,
+            "age_s": self._age_s(sign),
+            "last_error": sign.last_error,
+            "detail": sign.detail,
+        }
+
+    def _age_s(self, sign: NodeHealth) -> float:
+        return seconds_between(sign.stamp_ns, self.now_ns)
+
+
+def _planning(status: PlanningStatus | None) -> dict[str, Any] | None:
+    """The planner's status without the plan's own copy of the thoughts."""
+    if status is None:
+        return None
+    plain: dict[str, Any] = msgspec.to_builtins(status)
+    plan = status.plan
+    plain["plan"] = {"id": plan.id, "trigger": plan.trigger} if plan else None
+    return plain
+
+
+def _plain(message: msgspec.Struct | None) -> dict[str, Any] | None:
+    return None if message is None else msgspec.to_builtins(message)
+
+
+def _finite(value: object) -> object:
+    """The same, with null for each number that JSON cannot say."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in cast("dict[str, object]", value).items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in cast("list[object]", value)]
+    return value

@@ -1,0 +1,1 @@
+"""Compose, run and watch: the graph, its runtimes, the command line and the server."""

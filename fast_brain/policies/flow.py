@@ -10,12 +10,11 @@ from safetensors.torch import load_model
 from bridge.arrays import FloatArray
 from bridge.errors import ContractError, MissingWeightsError
 from bridge.messages import ActionChunk, MemoryView, Observation
-from bridge.specs import ActionSpec, LatentSpec, PolicySpec
+from bridge.specs import LatentSpec, PolicySpec
 from fast_brain.policies.flow_input import proprioception_features, to_pixels
 from fast_brain.policies.flow_network import (
     ACTION_WIDTH,
     HORIZON,
-    LONGEST_TEXT_WORDS,
     STEP_S,
     FlowNetwork,
     PolicyInput,
@@ -26,7 +25,6 @@ from fast_brain.policies.gripper_action import gripper_action_spec
 DEFAULT_WEIGHTS = Path(__file__).parent.parent / "weights" / "flow"
 _CAMERAS = ("front", "wrist")
 _PROPRIOCEPTION = ("gripper_pose_in_base", "gripper_contact")
-# Rows a chunk is late by construction: row 0 is the target for the end of the first step.
 _NANOSECONDS = 1_000_000_000
 
 
@@ -58,17 +56,18 @@ class FlowPolicy:
         self._seed = seed
         self._noise = torch.Generator().manual_seed(seed)
         self._sequence = 0
+        self._latent = LatentSpec(
+            perceptual_tokens=described["perceptual_tokens"],
+            cognitive_tokens=described["cognitive_tokens"],
+            width=described["latent_width"],
+        )
         self._spec = PolicySpec(
             action=gripper_action_spec(),
             horizon=HORIZON,
             step_s=STEP_S,
             cameras=_CAMERAS,
             proprioception=_PROPRIOCEPTION,
-            latent=LatentSpec(
-                perceptual_tokens=described["perceptual_tokens"],
-                cognitive_tokens=described["cognitive_tokens"],
-                width=described["latent_width"],
-            ),
+            latent=self._latent,
         )
 
     @property
@@ -117,9 +116,8 @@ class FlowPolicy:
         self, observation: Observation, state: FloatArray, memory: MemoryView
     ) -> tuple[PolicyInput, bool]:
         has_latent = not memory.is_empty and memory.newest_age_s <= self._text_after_s
-        perceptual, cognitive, elapsed_s = _remembered(memory, self._spec.latent, has_latent=has_latent)
+        perceptual, cognitive, elapsed_s = _remembered(memory, self._latent, has_latent=has_latent)
         words = bucket_words(memory.subtask_text or memory.goal_text)
-        assert len(words) == LONGEST_TEXT_WORDS
         given = PolicyInput(
             _picture(observation, "front"),
             _picture(observation, "wrist"),
@@ -135,10 +133,9 @@ class FlowPolicy:
 
 
 def _remembered(
-    memory: MemoryView, spec: LatentSpec | None, *, has_latent: bool
+    memory: MemoryView, spec: LatentSpec, *, has_latent: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     if not has_latent:
-        assert spec is not None
         return (
             torch.zeros(1, 1, spec.perceptual_tokens, spec.width),
             torch.zeros(1, 1, spec.cognitive_tokens, spec.width),
@@ -157,7 +154,9 @@ def _picture(observation: Observation, camera: str) -> torch.Tensor:
     image = observation.images.get(camera)
     if image is None or image.shape != (96, 96, 3):
         got = "nothing" if image is None else f"{image.dtype}{list(image.shape)}"
-        raise ContractError(leaf=f"observation.images.{camera}", expected="uint8[96, 96, 3]", got=got)
+        raise ContractError(
+            leaf=f"observation.images.{camera}", expected="uint8[96, 96, 3]", got=got
+        )
     return to_pixels(np.array(image)[None])
 
 
@@ -166,11 +165,15 @@ def _state(observation: Observation) -> FloatArray:
     for name in _PROPRIOCEPTION:
         if name not in observation.proprioception:
             known = sorted(observation.proprioception)
-            raise ContractError(leaf=f"observation.proprioception.{name}", expected="an array", got=f"only {known}")
+            raise ContractError(
+                leaf=f"observation.proprioception.{name}", expected="an array", got=f"only {known}"
+            )
         parts.append(np.asarray(observation.proprioception[name], np.float32))
     state = np.concatenate(parts)
     if not np.isfinite(state).all():
-        raise ContractError(leaf="observation.proprioception", expected="finite values", got=state.tolist())
+        raise ContractError(
+            leaf="observation.proprioception", expected="finite values", got=state.tolist()
+        )
     return state
 
 

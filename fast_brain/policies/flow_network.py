@@ -73,7 +73,7 @@ class Eye(nn.Module):
         self.register_buffer("places", places, persistent=False)
 
     def forward(self, image: torch.Tensor, task: torch.Tensor) -> torch.Tensor:
-        """Return features ``[B, 2 * _WIDTH]`` of ``image [B, 3, 96, 96]`` for ``task [B, _WIDTH]``."""
+        """Return features ``[B, 256]`` of ``image [B, 3, 96, 96]`` for ``task [B, 128]``."""
         fine = self.fine_norm(self.fine(self.stem(image)))
         scale, shift = self.film(task)[:, :, None, None].chunk(2, dim=1)
         fine = functional.silu(fine * (1 + scale) + shift)
@@ -192,7 +192,9 @@ class FlowNetwork(nn.Module):
         noisy = torch.lerp(noise, target, time[:, None, None])
         return functional.mse_loss(self.head(noisy, time, condition), target - noise)
 
-    def sample(self, given: PolicyInput, steps: int, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def sample(
+        self, given: PolicyInput, steps: int, noise: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return chunks ``[B, H, A]`` relative to the gripper, and mean gates ``[B]``.
 
         Euler steps from ``noise [B, H, A]`` (time 0) to the action (time 1).

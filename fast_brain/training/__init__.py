@@ -1,0 +1,1 @@
+"""How the policy learns: frames, latents, and the training loop."""

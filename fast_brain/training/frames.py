@@ -1,4 +1,4 @@
-"""Demonstrations as arrays on disk: decoded once, then read at memory speed by the policy trainer."""
+"""Demonstrations as arrays on disk: decoded once, then read at memory speed in training."""
 
 import io
 import json
@@ -49,9 +49,7 @@ def load_frames(
         _decode(sources, cache, on_progress)
     rows = np.load(cache / "rows.npz")
     words = json.loads((cache / "words.json").read_text())
-    images = {
-        camera: np.load(cache / f"{camera}.npy", mmap_mode="r") for camera in CAMERAS
-    }
+    images = {camera: np.load(cache / f"{camera}.npy", mmap_mode="r") for camera in CAMERAS}
     return Frames(
         images,
         rows["row"],

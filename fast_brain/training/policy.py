@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_model, save_model
 
 from bridge.training_run import Schedule, TrainingRun, draw_curves
+from fast_brain.policies.flow_input import proprioception_features, to_pixels
 from fast_brain.policies.flow_network import (
     ACTION_WIDTH,
     COGNITIVE_TOKENS,
@@ -24,7 +25,6 @@ from fast_brain.policies.flow_network import (
     PolicyInput,
     bucket_words,
 )
-from fast_brain.policies.flow_input import proprioception_features, to_pixels
 from fast_brain.training.frames import Frames, load_frames
 from fast_brain.training.latents import LatentLibrary, NoLatents
 
@@ -79,7 +79,7 @@ class ChunkSamples:
                 yield self.collate(order[start : start + size], random, is_training=True)
 
     def chunk(self, rows: np.ndarray) -> np.ndarray:
-        """Return targets relative to the gripper ``[B, H, A]``; a finished segment's end repeats."""
+        """Return targets relative to the gripper ``[B, H, A]``; a segment's last one repeats."""
         ahead = np.minimum(rows[:, None] + np.arange(HORIZON), self._last_row[rows][:, None])
         chunk = self._frames.action[ahead].copy()
         chunk[..., :4] -= self._frames.state[rows][:, None, :4]
@@ -97,7 +97,9 @@ class ChunkSamples:
             noise = random.normal(0, _NOISE_STD, (len(rows), 6)).astype(np.float32)
             state[:, :6] += noise
             chunk[..., :4] -= noise[:, None, :4]
-        images = [self._look(camera, pictures, random, is_training) for camera in ("front", "wrist")]
+        images = [
+            self._look(camera, pictures, random, is_training) for camera in ("front", "wrist")
+        ]
         told = self._latents.draw(rows, random)
         draw = random.random(len(rows))
         has_latent = told.is_found & (draw > _SUBTASK_WORDS_SHARE + _GOAL_WORDS_SHARE)
@@ -122,7 +124,11 @@ class ChunkSamples:
         return given, torch.from_numpy(chunk)
 
     def _look(
-        self, camera: str, pictures: np.ndarray, random: np.random.Generator, is_training: bool  # noqa: FBT001
+        self,
+        camera: str,
+        pictures: np.ndarray,
+        random: np.random.Generator,
+        is_training: bool,  # noqa: FBT001
     ) -> torch.Tensor:
         order = np.argsort(pictures)
         images = np.empty((len(pictures), 96, 96, 3), np.uint8)
@@ -216,7 +222,10 @@ def _validate(network: FlowNetwork, samples: ChunkSamples) -> dict[str, float]:
         guess, _ = network.sample(given, 8, noise)
         errors.append(float((guess - chunk)[..., :3].norm(dim=-1).mean()))
     torch.random.set_rng_state(torch_state)
-    return {"held out loss": float(np.mean(losses)), "held out position error m": float(np.mean(errors))}
+    return {
+        "held out loss": float(np.mean(losses)),
+        "held out position error m": float(np.mean(errors)),
+    }
 
 
 def write(network: FlowNetwork, folder: Path) -> None:

@@ -82,7 +82,10 @@ _SLIDE: dict[tuple[str, bool | None], tuple[list[str], list[str]]] = {
     ),
 }
 _AFTER_CUBE: dict[tuple[str, bool | None], tuple[list[str], list[str]]] = {
-    ("open", None): (["leave the drawer open", "keep it open", "let it stay open"], ["keep the drawer open"]),
+    ("open", None): (
+        ["leave the drawer open", "keep it open", "let it stay open"],
+        ["keep the drawer open"],
+    ),
     ("closed", None): (
         ["close it", "close the drawer", "shut it", "slide the drawer shut", "slide it closed"],
         ["slide it shut"],

@@ -1,6 +1,6 @@
 """How long do the shipped brains think, on one core?
 
-The policy: milliseconds a chunk from two pictures, and with memory full. The planner: seconds a plan,
+The policy: milliseconds a chunk from two pictures, with memory full. The planner: seconds a plan,
 milliseconds to the first word, tokens a second; beside it, the same model through transformers'
 own `generate`, in turn on the same pictures.
 

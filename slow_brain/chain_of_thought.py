@@ -1,12 +1,13 @@
 """The planner's text, field by field: read while it is being written, checked when it ends.
 
-The fields and their order are those of Embodied Chain-of-Thought (ECoT, arXiv 2407.08693), up to the
-subtask; DONE says whether the subtask under way is over.
+The fields and their order are those of Embodied Chain-of-Thought (ECoT, arXiv 2407.08693), up to
+the subtask; DONE says whether the subtask under way is over.
 """
 
 from collections.abc import Sequence
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
 from bridge.errors import ContractError
 from bridge.messages import Thought
@@ -16,19 +17,46 @@ from slow_brain.prompt import NOTHING
 FIELDS = ("TASK", "PLAN", "VISIBLE OBJECTS", "SUBTASK REASONING", "DONE", "SUBTASK")
 LONGEST_TEXT = 4000
 _SEPARATOR = ": "
+_YES_NO = {"yes": True, "no": False}
+
+
+def _one_line(text: str) -> str:
+    if not text or text != text.strip() or "\n" in text:
+        raise ValueError("must be one line that says something, without space around it")
+    return text
+
+
+def _one_step(text: str) -> str:
+    if ";" in text or text == NOTHING:
+        raise ValueError(f"must be one step: not {NOTHING!r}, and without ';'")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+Step = Annotated[Line, AfterValidator(_one_step)]
 
 
 class ParsedThought(BaseModel):
-    """A whole chain of thought; `subtask` is None when the goal is met."""
+    """A whole chain of thought: the plan begins with `subtask`, None when the goal is met.
+
+    Whatever this class lets pass can be written and read back unchanged.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    task: str
-    plan: tuple[str, ...]
-    visible_objects: str
-    subtask_reasoning: str
+    task: Line
+    plan: tuple[Step, ...]
+    visible_objects: Line
+    subtask_reasoning: Line
     is_current_done: bool
-    subtask: str | None
+    subtask: Step | None
+
+    @model_validator(mode="after")
+    def _check_first(self) -> Self:
+        first = self.plan[0] if self.plan else None
+        if first != self.subtask:
+            raise ValueError(f"the plan begins with {first!r}, but the subtask is {self.subtask!r}")
+        return self
 
     def text(self) -> str:
         """Return it as a planner writes it, one field a line."""
@@ -80,21 +108,25 @@ class ThoughtParser:
         """Return the checked whole.
 
         Raises:
-            ContractError: A field is missing, doubled or out of order, or names what nobody can do.
+            ContractError: A field is missing, doubled, empty or out of order, contradicts another,
+                or names what nobody can do. The whole text is in the error's notes.
         """
         values = self._values()
-        plan = _steps(values["PLAN"])
-        subtask = None if values["SUBTASK"] == NOTHING else values["SUBTASK"]
-        self._check_done(values["DONE"])
-        self._check_steps(plan, subtask)
-        return ParsedThought(
-            task=values["TASK"],
-            plan=plan,
-            visible_objects=values["VISIBLE OBJECTS"],
-            subtask_reasoning=values["SUBTASK REASONING"],
-            is_current_done=values["DONE"] == "yes",
-            subtask=subtask,
-        )
+        if values["DONE"] not in _YES_NO:
+            raise self._refusal("DONE: yes or no", values["DONE"])
+        try:
+            parsed = ParsedThought(
+                task=values["TASK"],
+                plan=_steps(values["PLAN"]),
+                visible_objects=values["VISIBLE OBJECTS"],
+                subtask_reasoning=values["SUBTASK REASONING"],
+                is_current_done=_YES_NO[values["DONE"]],
+                subtask=None if values["SUBTASK"] == NOTHING else values["SUBTASK"],
+            )
+        except ValidationError as error:
+            raise self._refusal("a thought", error.errors()[0]["msg"]) from error
+        self._check_skills(parsed.plan)
+        return parsed
 
     def _tell(self, lines: list[str]) -> list[Thought]:
         new, self._told_lines = lines[self._told_lines :], max(self._told_lines, len(lines))
@@ -124,21 +156,16 @@ class ThoughtParser:
             raise self._refusal("a value in every field", f"nothing in {', '.join(empty)}")
         return values
 
-    def _check_done(self, verdict: str) -> None:
-        if verdict not in ("yes", "no"):
-            raise self._refusal("DONE: yes or no", verdict)
-
-    def _check_steps(self, plan: tuple[str, ...], subtask: str | None) -> None:
-        if (plan[0] if plan else None) != subtask:
-            raise self._refusal("a plan that begins with the subtask", f"{plan} and {subtask!r}")
+    def _check_skills(self, plan: tuple[str, ...]) -> None:
         unknown = [step for step in plan if self._known_skills and step not in self._known_skills]
         if unknown:
             raise self._refusal(f"subtasks out of {self._known_skills}", ", ".join(unknown))
 
     def _refusal(self, expected: str, got: str) -> ContractError:
-        return ContractError(
-            leaf="thought", expected=expected, got=f"{got} in {self._text[:600]!r}"
-        )
+        error = ContractError(leaf="thought", expected=expected, got=f"{got} in {self._text!r}")
+        # The message is cut to a readable length; whoever wants to know why gets all of it.
+        error.add_note(self._text)
+        return error
 
 
 def _steps(text: str) -> tuple[str, ...]:

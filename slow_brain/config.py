@@ -12,9 +12,10 @@ class SlowBrainConfig(BaseModel):
     subtask or a text that was no plan. Whether there is something to do is looked at
     `poll_rate_hz` times a second. A verdict counts after it was given that often in a row:
     `done_confirmations` for a subtask, `switch_confirmations` for dropping one that is not done,
-    `goal_confirmations` for the goal. A subtask fails after `subtask_timeout_s`. Dropped and
-    failed subtasks, and texts that were no plan, count against `replan_budget`; when it is spent
-    the goal has failed. After an error the planner is left alone for `backoff_s`.
+    `goal_confirmations` for the goal. A subtask fails after `subtask_timeout_s`, or sooner if the
+    plan says so. Dropped and failed subtasks, and texts that were no plan, count against
+    `replan_budget`; when it is spent the goal has failed. After an error the planner is left alone
+    for `backoff_s`; what it says more than `thinking_limit_s` after it was asked is an error.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,3 +30,4 @@ class SlowBrainConfig(BaseModel):
     subtask_timeout_s: float = Field(default=30.0, gt=0)
     replan_budget: int = Field(default=20, ge=0)
     backoff_s: float = Field(default=0.5, ge=0)
+    thinking_limit_s: float = Field(default=60.0, gt=0)

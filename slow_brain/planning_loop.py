@@ -17,6 +17,7 @@ from bridge.messages import (
     Plan,
     PlanningStatus,
     PlanRequest,
+    Subtask,
     SubtaskState,
     Thought,
 )
@@ -44,6 +45,8 @@ class PlanningLoop:
         self._reason = ""
         self._subtasks = SubtaskList("", config.subtask_timeout_s)
         self._plan: Plan | None = None
+        # Of the request under way; "" once its plan is there.
+        self._wanted_plan_id = ""
         self._thoughts: tuple[Thought, ...] = ()
         self._trigger: str | None = None
         self._not_before_ns = 0
@@ -65,7 +68,7 @@ class PlanningLoop:
         """Drop everything and follow `goal`: the next request is made at once."""
         self._goal, self._phase, self._reason = goal, "thinking", ""
         self._subtasks = SubtaskList(goal.id, self._config.subtask_timeout_s)
-        self._plan, self._thoughts = None, ()
+        self._plan, self._wanted_plan_id, self._thoughts = None, "", ()
         self._trigger, self._not_before_ns = "new goal", 0
         self._planned_stamp_ns = -1
         self._verdicts, self._replans, self._plans_made = {}, 0, 0
@@ -85,6 +88,7 @@ class PlanningLoop:
         self._planned_stamp_ns = observation.stamp_ns
         self._thoughts = ()
         self._plans_made += 1
+        self._wanted_plan_id = f"{self._goal.id}.plan{self._plans_made}"
         return PlanRequest(
             observation=observation,
             goal=self._goal,
@@ -92,7 +96,7 @@ class PlanningLoop:
             current=self._subtasks.active,
             memory_summary="; ".join(each.text for each in self._subtasks.done),
             trigger=trigger,
-            plan_id=f"{self._goal.id}.plan{self._plans_made}",
+            plan_id=self._wanted_plan_id,
         )
 
     def _periodic(self, now_ns: int) -> str | None:
@@ -103,6 +107,7 @@ class PlanningLoop:
         active = self._subtasks.active
         if active and seconds_between(self._active_since_ns, now_ns) > active.timeout_s:
             self._subtasks.end(SubtaskState.FAILED)
+            self._phase, self._verdicts = "thinking", {}
             self._replan(f"{active.text!r} took longer than {active.timeout_s:g} s")
 
     def _replan(self, why: str) -> None:
@@ -123,28 +128,42 @@ class PlanningLoop:
         self._thoughts = (*self._thoughts, thought)
 
     def accept(self, plan: Plan, now_ns: int) -> None:
-        """Let a finished plan take effect: end, begin or keep subtasks."""
-        self._plan = plan
+        """Let a finished plan take effect: end, begin or keep subtasks.
+
+        Raises:
+            ContractError: It is not the one plan that was asked for, or says nothing; the old one
+                stays.
+        """
+        self._check_plan(plan)
+        self._plan, self._wanted_plan_id = plan, ""
         self._plan_latency_s = seconds_between(self._started_ns, now_ns)
-        steps = tuple(subtask.text for subtask in plan.subtasks)
         active = self._subtasks.active
         if plan.goal_done:
             self._count("goal", self._config.goal_confirmations, self._finish_goal)
         elif active is None:
-            self._switch(steps, now_ns)
+            self._switch(plan.subtasks, now_ns)
         elif plan.current_subtask_done:
             self._count(
-                "done", self._config.done_confirmations, lambda: self._advance(steps, now_ns)
+                "done",
+                self._config.done_confirmations,
+                lambda: self._advance(plan.subtasks, now_ns),
             )
-        elif steps and steps[0] != active.text:
+        elif plan.subtasks[0].text != active.text:
             self._count(
-                f"switch to {steps[0]}",
+                f"switch to {plan.subtasks[0].text}",
                 self._config.switch_confirmations,
-                lambda: self._drop(steps, now_ns),
+                lambda: self._drop(active, plan.subtasks, now_ns),
             )
         else:
             self._verdicts = {}
-            self._subtasks.expect(steps[1:])
+            self._subtasks.expect(plan.subtasks[1:])
+
+    def _check_plan(self, plan: Plan) -> None:
+        wanted = f"one plan {self._wanted_plan_id!r}" if self._wanted_plan_id else "no other plan"
+        if (plan.id, plan.goal_id) != (self._wanted_plan_id, self.goal_id):
+            raise ContractError(leaf="plan.id", expected=wanted, got=plan.id)
+        if not (plan.subtasks or plan.goal_done):
+            raise ContractError(leaf="plan", expected="a subtask or the goal done", got="neither")
 
     def _count(self, verdict: str, wanted: int, effect: Callable[[], None]) -> None:
         """Let a verdict take effect when it has been given often enough in a row."""
@@ -158,22 +177,21 @@ class PlanningLoop:
         self._subtasks.expect(())
         self._phase, self._reason = "goal_done", "the planner sees that everything is as wanted"
 
-    def _advance(self, steps: tuple[str, ...], now_ns: int) -> None:
+    def _advance(self, steps: tuple[Subtask, ...], now_ns: int) -> None:
         self._subtasks.end(SubtaskState.DONE)
         self._switch(steps, now_ns)
 
-    def _drop(self, steps: tuple[str, ...], now_ns: int) -> None:
-        active = self._subtasks.active
+    def _drop(self, active: Subtask, steps: tuple[Subtask, ...], now_ns: int) -> None:
         self._subtasks.end(SubtaskState.SKIPPED)
-        self._replan(f"{steps[0]!r} has to come before {active.text if active else ''!r}")
+        self._replan(f"{steps[0].text!r} has to come before {active.text!r}")
         self._trigger = None
         if self._phase != "goal_failed":
             self._switch(steps, now_ns)
 
-    def _switch(self, steps: tuple[str, ...], now_ns: int) -> None:
-        if steps:
-            self._subtasks.begin(steps[0])
-            self._active_since_ns = now_ns
+    def _switch(self, steps: tuple[Subtask, ...], now_ns: int) -> None:
+        self._subtasks.begin(steps[0])
+        # What was counted was said about another subtask.
+        self._active_since_ns, self._verdicts = now_ns, {}
         self._subtasks.expect(steps[1:])
         self._phase = "acting"
 

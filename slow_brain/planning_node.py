@@ -4,10 +4,12 @@
 goal closes the planner between two of its yields.
 """
 
-from collections.abc import Generator, Iterator
+import contextlib
+from collections.abc import Generator
 
 from msgspec.structs import replace
 
+from bridge.clock import seconds_between
 from bridge.errors import ConfigError, ContractError, TandemError, UnknownGoalError
 from bridge.messages import Goal, Latent, Plan, PlanRequest, Thought
 from bridge.nodes import Mailboxes, blaming, publish_output, read_input
@@ -32,6 +34,7 @@ class PlanningNode:
         self._clock = clock
         self._planner: Planner | None = None
         self._loop = PlanningLoop(config, None)
+        self._kept_back: Latent | None = None
         self.last_error = ""
 
     @property
@@ -81,17 +84,24 @@ class PlanningNode:
             self.last_error = ""
 
     def _run(self, planner: Planner, request: PlanRequest) -> None:
-        has_plan = False
-        results = _blamed(planner.plan(request), self._config.planner)
-        for result in results:
-            has_plan |= isinstance(result, Plan)
-            self._take(result, request)
-            if self._is_outdated(request):
-                # Closing runs the planner's own clean-up.
-                results.close()
-                return
+        has_plan, started_ns, self._kept_back = False, self._clock.now_ns(), None
+        # Closing runs the planner's own clean-up, whatever ends the loop.
+        with contextlib.closing(_blamed(planner, request, self._config.planner)) as results:
+            for result in results:
+                if self._is_outdated(request):
+                    return
+                self._check_time(started_ns)
+                self._take(result, request)
+                has_plan |= isinstance(result, Plan)
         if not has_plan:
             raise ContractError(leaf="planner.plan", expected="a plan", got="none")
+
+    def _check_time(self, started_ns: int) -> None:
+        """A thought about what was seen long ago must not move the robot."""
+        taken_s = seconds_between(started_ns, self._clock.now_ns())
+        if taken_s > self._config.thinking_limit_s:
+            limit = f"all results within {self._config.thinking_limit_s:g} s"
+            raise ContractError(leaf="planner.plan", expected=limit, got=f"one after {taken_s:g} s")
 
     def _take(self, result: Thought | Plan | Latent, request: PlanRequest) -> None:
         # Stamped here, by the run's own clock: a planner need not know what time it is.
@@ -101,6 +111,8 @@ class PlanningNode:
                 self._loop.think(replace(result, stamp_ns=now_ns))
             case Plan():
                 self._loop.accept(replace(result, stamp_ns=now_ns), now_ns)
+                if self._kept_back is not None:
+                    self._hand_over(self._kept_back, request)
             case Latent():
                 self._hand_over(replace(result, ready_stamp_ns=now_ns), request)
             case _:
@@ -118,6 +130,8 @@ class PlanningNode:
             observation_stamp_ns=request.observation.stamp_ns,
         )
         admitted = self._loop.admit(stamped, request.goal.id)
+        # One that came before its plan may speak for the subtask that the plan will begin.
+        self._kept_back = stamped if admitted is None else None
         if admitted is not None:
             publish_output(self._outputs, "latent", admitted)
 
@@ -134,19 +148,22 @@ class PlanningNode:
 
     def close(self) -> None:
         """Let go of the planner."""
-        if self._planner is not None:
+        planner, self._planner = self._planner, None
+        if planner is not None:
             with blaming(self._config.planner, "close"):
-                self._planner.close()
-            self._planner = None
+                planner.close()
 
 
 def _blamed(
-    results: Iterator[Thought | Plan | Latent], planner: str
+    planner: Planner, request: PlanRequest, name: str
 ) -> Generator[Thought | Plan | Latent]:
     """Yield the planner's results; what it raises that is not ours becomes a `PluginError`."""
+    with blaming(name, "plan"):
+        # Not every planner is a generator: one may do all its work in the call.
+        results = iter(planner.plan(request))
     try:
         while True:
-            with blaming(planner, "plan"):
+            with blaming(name, "plan"):
                 result = next(results, _End)
             if result is _End:
                 return
@@ -154,5 +171,5 @@ def _blamed(
     finally:
         close = getattr(results, "close", None)
         if close is not None:
-            with blaming(planner, "plan"):
+            with blaming(name, "plan"):
                 close()

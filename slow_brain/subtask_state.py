@@ -45,13 +45,16 @@ class SubtaskList:
         """What has been done, in order."""
         return tuple(each for each in self.past if each.state is SubtaskState.DONE)
 
-    def begin(self, text: str) -> None:
-        """Make `text` the subtask under way; whatever was must be over."""
+    def begin(self, step: Subtask) -> None:
+        """Make a planned step the subtask under way.
+
+        Raises:
+            ContractError: Another is under way.
+        """
         if self.active is not None:
             raise ContractError(leaf="subtask", expected="nothing under way", got=self.active.text)
         self._count += 1
-        fresh = Subtask(id=f"{self._goal_id}.{self._count}", text=text, timeout_s=self._timeout_s)
-        self.active = moved(fresh, SubtaskState.ACTIVE)
+        self.active = moved(self._own(step, str(self._count)), SubtaskState.ACTIVE)
 
     def end(self, state: SubtaskState) -> None:
         """Close the subtask under way, if there is one."""
@@ -59,9 +62,15 @@ class SubtaskList:
             self.past = (*self.past, moved(self.active, state))
             self.active = None
 
-    def expect(self, texts: tuple[str, ...]) -> None:
+    def expect(self, steps: tuple[Subtask, ...]) -> None:
         """Replace what is still to come."""
-        self.pending = tuple(
-            Subtask(id=f"{self._goal_id}.next{number}", text=text, timeout_s=self._timeout_s)
-            for number, text in enumerate(texts)
+        self.pending = tuple(self._own(step, f"next{number}") for number, step in enumerate(steps))
+
+    def _own(self, step: Subtask, number: str) -> Subtask:
+        """A planned step under an id of ours, which lasts longer than one plan."""
+        return Subtask(
+            id=f"{self._goal_id}.{number}",
+            text=step.text,
+            done_condition=step.done_condition,
+            timeout_s=min(step.timeout_s, self._timeout_s),
         )

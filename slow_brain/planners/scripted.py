@@ -45,6 +45,7 @@ class ScriptedPlanner:
         self._sequence = 0
         self._current = ""
         self._since_ns = 0
+        self._width = latent_width
         self._spec = PlannerSpec(
             latent=LatentSpec(perceptual_tokens=1, cognitive_tokens=1, width=latent_width)
         )
@@ -102,9 +103,7 @@ class ScriptedPlanner:
         )
 
     def _latent(self, request: PlanRequest, subtask: str) -> Latent:
-        spec = self._spec.latent
-        assert spec is not None
-        hot = np.zeros((1, spec.width), np.float32)
+        hot = np.zeros((1, self._width), np.float32)
         hot[0, self._names.index(subtask)] = 1.0
         self._sequence += 1
         return Latent(

@@ -57,7 +57,7 @@ class VisionLanguagePlanner:
         latent = LatentSpec(
             perceptual_tokens=processor.image_seq_len,
             cognitive_tokens=1,
-            width=model.config.text_config.hidden_size,
+            width=model.get_input_embeddings().embedding_dim,  # pyright: ignore[reportArgumentType]
         )
         self._spec = PlannerSpec(latent=latent, cameras=(camera,))
 

@@ -1,0 +1,172 @@
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from bridge.errors import ContractError
+from bridge.messages import (
+    Goal,
+    Observation,
+    Plan,
+    PlanningStatus,
+    PlanRequest,
+    Subtask,
+    SubtaskState,
+)
+from slow_brain.config import SlowBrainConfig
+from slow_brain.planning_loop import PlanningLoop
+
+SECOND_NS = 1_000_000_000
+OVER = ("goal_done", "goal_failed")
+MOVES = {
+    SubtaskState.PENDING: set(SubtaskState),
+    SubtaskState.ACTIVE: {
+        SubtaskState.ACTIVE,
+        SubtaskState.DONE,
+        SubtaskState.FAILED,
+        SubtaskState.SKIPPED,
+    },
+}
+
+configs = st.builds(
+    SlowBrainConfig,
+    replan_budget=st.integers(0, 3),
+    done_confirmations=st.integers(1, 2),
+    switch_confirmations=st.integers(1, 2),
+    goal_confirmations=st.integers(1, 2),
+    subtask_timeout_s=st.just(2.0),
+)
+answers = st.tuples(
+    st.sampled_from(["plan", "done", "goal done", "nothing", "other id", "error", "give up"]),
+    st.lists(st.sampled_from("abc"), min_size=1, max_size=3),
+)
+events = st.one_of(
+    st.tuples(st.just("goal"), st.none()),
+    st.tuples(st.just("look"), st.tuples(st.sampled_from([0.1, 0.6, 2.5]), answers)),
+)
+
+
+class Run:
+    """One sequence of events, checked after each."""
+
+    def __init__(self, config: SlowBrainConfig) -> None:
+        self.config, self.loop = config, PlanningLoop(config, None)
+        self.now_ns, self.goals, self.triggers = SECOND_NS, 0, list[str]()
+        self.before = self.loop.status(self.now_ns)
+
+    def ask(self) -> None:
+        """A new goal."""
+        self.goals += 1
+        goal = Goal(text="g", id=f"goal-{self.goals}", source="test", stamp_ns=self.now_ns)
+        self.loop.follow(goal)
+        self.triggers = []
+        self.before = self.loop.status(self.now_ns)
+
+    def look(self, after_s: float, kind: str, texts: list[str]) -> None:
+        """Time passes, and if the loop wants to think, the planner answers."""
+        self.now_ns += round(after_s * SECOND_NS)
+        seen = Observation(stamp_ns=self.now_ns, sequence=0, images={}, proprioception={})
+        request = self.loop.next_request(seen, self.now_ns)
+        self.check()
+        if request is None:
+            return
+        self.triggers.append(request.trigger)
+        try:
+            self._answer(request, kind, texts)
+        except ContractError as error:
+            assert kind in ("nothing", "other id")
+            self.loop.fail(error, self.now_ns)
+        self.check()
+
+    def _answer(self, request: PlanRequest, kind: str, texts: list[str]) -> None:
+        if kind == "error":
+            self.loop.fail(RuntimeError("no answer"), self.now_ns)
+        elif kind == "give up":
+            self.loop.give_up("unknown goal")
+        else:
+            self.loop.accept(plan_of(request, kind, texts), self.now_ns)
+
+    def check(self) -> None:
+        """The laws, between the last state and this one."""
+        now = self.loop.status(self.now_ns)
+        check_phase(self.before, now)
+        check_subtasks(self.before, now)
+        # A goal is thought about for a reason; each unplanned one costs a replan.
+        unplanned = [each for each in self.triggers if each not in ("new goal", "period")]
+        assert len(unplanned) <= self.config.replan_budget
+        skipped = sum(each.state is SubtaskState.SKIPPED for each in now.subtasks)
+        assert skipped <= self.config.replan_budget + 1
+        assert now.goal is None or now.goal.id == f"goal-{self.goals}"
+        self.before = now
+
+
+def plan_of(request: PlanRequest, kind: str, texts: list[str]) -> Plan:
+    """An answer that may or may not be one."""
+    steps = tuple(Subtask(id=f"{n}", text=text) for n, text in enumerate(texts))
+    plan = Plan(
+        id=request.plan_id,
+        goal_id=request.goal.id,
+        subtasks=() if kind in ("nothing", "goal done") else steps,
+        trigger=request.trigger,
+        observation_stamp_ns=0,
+        current_subtask_done=kind == "done",
+        goal_done=kind == "goal done",
+        stamp_ns=0,
+    )
+    return replace(plan, id="other") if kind == "other id" else plan
+
+
+def check_phase(before: PlanningStatus, now: PlanningStatus) -> None:
+    """An end is final and leaves nothing open; acting means that a subtask is under way."""
+    if before.phase in OVER:
+        assert now.phase == before.phase
+    if before.phase in ("thinking", "acting"):
+        assert now.phase != "idle"
+    active = [each for each in now.subtasks if each.state is SubtaskState.ACTIVE]
+    assert len(active) == (now.phase == "acting")
+    if now.phase in OVER:
+        assert now.reason
+        assert not any(each.state is SubtaskState.PENDING for each in now.subtasks)
+
+
+def check_subtasks(before: PlanningStatus, now: PlanningStatus) -> None:
+    """What was under way or over stays listed, and only moves as it may."""
+    states = {each.id: each.state for each in now.subtasks}
+    assert len(states) == len(now.subtasks)
+    for old in before.subtasks:
+        if old.state is not SubtaskState.PENDING:
+            assert states[old.id] in MOVES.get(old.state, {old.state})
+
+
+@given(configs, st.lists(events, max_size=40))
+def test_no_sequence_of_events_breaks_a_law(
+    config: SlowBrainConfig, happened: list[tuple[str, tuple[float, tuple[str, list[str]]] | None]]
+) -> None:
+    """No illegal move, no replan beyond the budget, no lost goal, no end but by a verdict."""
+    run = Run(config)
+    run.ask()
+    for _, look in happened:
+        if look is None:
+            run.ask()
+        else:
+            after_s, (kind, texts) = look
+            run.look(after_s, kind, texts)
+
+
+@given(configs, st.sampled_from(["error", "nothing", "other id"]))
+def test_a_planner_that_never_plans_ends_the_goal(config: SlowBrainConfig, kind: str) -> None:
+    """Every goal ends in bounded time when no answer is a plan."""
+    run = Run(config)
+    run.ask()
+    for _ in range(config.replan_budget + 1):
+        run.look(0.6, kind, ["a"])
+    assert run.before.phase == "goal_failed"
+
+
+@given(configs)
+def test_a_planner_that_sees_no_progress_ends_the_goal(config: SlowBrainConfig) -> None:
+    """Subtasks that time out again and again use up the budget."""
+    run = Run(config)
+    run.ask()
+    for _ in range(config.replan_budget + 2):
+        run.look(2.5, "plan", ["a"])
+    assert run.before.phase == "goal_failed"

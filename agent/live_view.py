@@ -47,7 +47,7 @@ def shorten(text: str, limit: int) -> str:
 
 def render_result(result: dict[str, Any]) -> RenderableType:
     """How a goal went, for the end."""
-    table = Table(title=f"{result['goal']!r}", title_justify="left")
+    table = Table(title=Text(f"{result['goal']!r}"), title_justify="left")
     table.add_column("subtask")
     table.add_column("state")
     table.add_column("time", justify="right")

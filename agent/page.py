@@ -10,7 +10,7 @@ from nicegui import app as pages
 from nicegui import ui
 
 from agent.page_panels import CameraPanel, FigurePanel, SubtaskPanel, ThoughtPanel
-from agent.results import part_of
+from agent.results import part_of, reason_of
 from agent.server_state import ServerState
 from bridge.errors import TandemError
 
@@ -18,21 +18,33 @@ _SOURCE = "page"
 _PHASE_COLOURS = {
     "idle": "grey-6",
     "thinking": "purple",
-    "acting": "primary",
+    "acting": "indigo",
     "goal_done": "positive",
     "goal_failed": "negative",
 }
 _STYLE = """
-:root { --panel: #ffffff; --ground: #f3f4f6; --line: #e2e4e9; --muted: #5b6472; }
-.body--dark { --panel: #1b1f26; --ground: #111419; --line: #2c323c; --muted: #9aa4b2; }
+:root { --panel: #ffffff; --ground: #f3f4f6; --line: #e2e4e9; --muted: #5b6472;
+        --active: #1d4ed8; --done: #15803d; --failed: #b91c1c; --skipped: #a16207; }
+.body--dark { --panel: #1b1f26; --ground: #111419; --line: #2c323c; --muted: #9aa4b2;
+              --active: #7db2ff; --done: #5fd38a; --failed: #ff8a8a; --skipped: #e8b84a; }
 body { background: var(--ground); }
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 10px;
          padding: 14px 16px; min-width: 0; }
 .panel-title { font-size: 12px; letter-spacing: .06em; text-transform: uppercase;
                color: var(--muted); }
-.muted { color: var(--muted); }
+.muted, .state-pending { color: var(--muted); }
+.state-active { color: var(--active); font-weight: 600; }
+.state-done { color: var(--done); }
+.state-failed { color: var(--failed); }
+.state-skipped { color: var(--skipped); }
 .columns { display: grid; gap: 14px; grid-template-columns: minmax(0, 1fr); width: 100%; }
-@media (min-width: 900px) { .columns { grid-template-columns: minmax(0, 5fr) minmax(0, 6fr); } }
+.side { display: contents; }
+.later { order: 1; }
+.cameras { display: grid; gap: 8px; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); }
+@media (min-width: 900px) {
+  .columns { grid-template-columns: minmax(0, 5fr) minmax(0, 6fr); align-items: start; }
+  .side { display: grid; gap: 14px; grid-template-columns: minmax(0, 1fr); }
+}
 .figures { display: grid; gap: 10px; grid-template-columns: repeat(auto-fit, minmax(96px, 1fr)); }
 .figure-value { font-size: 20px; font-variant-numeric: tabular-nums; line-height: 1.2; }
 .thought { overflow-wrap: anywhere; }
@@ -60,12 +72,14 @@ class RunPage:
     def __init__(self, state: ServerState) -> None:
         self._state = state
         ui.add_css(_STYLE)
+        # Dark enough for white letters on them.
+        ui.colors(primary="#1e40af", positive="#15803d", negative="#b91c1c")
         self._header()
-        with ui.element("main").classes("columns max-w-6xl mx-auto p-3"):
-            with ui.column().classes("gap-3.5 w-full min-w-0"):
+        with ui.element("main").classes("columns max-w-6xl mx-auto"):
+            with ui.element("div").classes("side"):
                 self._cameras = CameraPanel(state)
                 self._figures = FigurePanel()
-            with ui.column().classes("gap-3.5 w-full min-w-0"):
+            with ui.element("div").classes("side"):
                 self._goal_box()
                 self._subtasks = SubtaskPanel()
                 self._thoughts = ThoughtPanel()
@@ -79,6 +93,7 @@ class RunPage:
         self._phase.set_text((phase or "no planner").replace("_", " "))
         self._phase.props(f"color={_PHASE_COLOURS.get(phase, 'grey-6')}")
         self._goal.set_text(part_of(status, "goal").get("text", "No goal yet."))
+        self._reason.set_text(reason_of(status))
         stop = part_of(status, "stop")
         self._alarm_text.set_text(_alarm(status["ended"], stop))
         self._alarm.set_visibility(bool(stop or status["ended"]))
@@ -99,7 +114,7 @@ class RunPage:
                 'flat round color=white aria-label="Light or dark"'
             )
             ui.button("Stop", icon="front_hand", on_click=self._stop).props(
-                "color=negative unelevated no-wrap"
+                'color=negative unelevated no-wrap aria-label="Stop the robot"'
             )
         with ui.row().classes("items-center w-full px-4 py-2 bg-negative text-white") as alarm:
             self._alarm_text = ui.label().classes("grow")
@@ -111,13 +126,14 @@ class RunPage:
         with ui.element("section").classes("panel w-full"):
             ui.label("Goal").classes("panel-title")
             self._goal = ui.label().classes("text-base font-medium")
+            self._reason = ui.label().classes("muted text-sm")
             with ui.row().classes("w-full items-center no-wrap mt-1"):
                 self._words = ui.input(placeholder="put the cube in the drawer").props(
                     'dense outlined aria-label="New goal" maxlength=500'
                 )
                 self._words.classes("grow").on("keydown.enter", self._ask)
                 ui.button("Go", on_click=self._ask).props("unelevated")
-            self._refusal = ui.label().classes("text-negative text-sm mt-1")
+            self._refusal = ui.label().classes("state-failed text-sm mt-1")
             self._refusal.set_visibility(False)
 
     def _ask(self) -> None:

@@ -6,13 +6,6 @@ from agent.live_view import MARKS
 from agent.results import Status, part_of, subtasks_of, thoughts_of
 from agent.server_state import ServerState
 
-_COLOURS = {
-    "pending": "muted",
-    "active": "text-primary font-semibold",
-    "done": "text-positive",
-    "failed": "text-negative",
-    "skipped": "text-warning",
-}
 _FIGURES = (
     ("age", "latent age"),
     ("rate", "loop rate"),
@@ -35,7 +28,7 @@ class CameraPanel:
         self._stamp_ns = 0
         with ui.element("section").classes("panel w-full"):
             ui.label("Cameras").classes("panel-title")
-            self._row = ui.element("div").classes("grid grid-cols-2 gap-2 mt-1 w-full")
+            self._row = ui.element("div").classes("cameras mt-1 w-full")
 
     def refresh(self) -> None:
         """Ask the browser for new pictures, if there are any."""
@@ -75,7 +68,7 @@ class SubtaskPanel:
         self._list.clear()
         with self._list:
             for text, state in wanted:
-                with ui.element("li").classes(f"flex gap-2 items-baseline {_COLOURS[state]}"):
+                with ui.element("li").classes(f"flex gap-2 items-baseline state-{state}"):
                     ui.label(MARKS[state]).classes("w-4 text-center shrink-0")
                     ui.label(text).classes("grow min-w-0")
                     ui.label(state).classes("text-xs")
@@ -88,6 +81,7 @@ class ThoughtPanel:
 
     def __init__(self) -> None:
         self._texts: dict[str, ui.label] = {}
+        self._goal_id = ""
         with ui.element("section").classes("panel w-full"):
             ui.label("Thoughts").classes("panel-title")
             self._list = ui.element("div").classes("mt-1 min-h-40")
@@ -95,12 +89,14 @@ class ThoughtPanel:
     def refresh(self, status: Status) -> None:
         """Let each thought say what it says by now; those of an older plan go."""
         thoughts = dict(thoughts_of(status))
-        if not thoughts:
+        goal_id = str(part_of(status, "goal").get("id", ""))
+        is_new = goal_id != self._goal_id
+        if not thoughts and not is_new:
             # Between two plans the old thoughts stay to be read.
             return
-        if not set(self._texts) <= set(thoughts):
+        if is_new or not set(self._texts) <= set(thoughts):
             self._list.clear()
-            self._texts = {}
+            self._texts, self._goal_id = {}, goal_id
         for field, text in thoughts.items():
             self._label(field).set_text(text)
 
@@ -117,12 +113,12 @@ class FigurePanel:
 
     def __init__(self) -> None:
         self._values: dict[str, ui.label] = {}
-        with ui.element("section").classes("panel w-full"):
+        with ui.element("section").classes("panel w-full later"):
             ui.label("Cadence").classes("panel-title")
             with ui.element("div").classes("figures mt-1"):
                 for key, title in _FIGURES:
                     with ui.element("div").classes("min-w-0"):
-                        self._values[key] = ui.label(_NONE).classes("figure-value ellipsis")
+                        self._values[key] = ui.label(_NONE).classes("figure-value")
                         ui.label(title).classes("muted text-xs")
 
     def refresh(self, status: Status) -> None:

@@ -42,11 +42,18 @@ def subtasks_of(status: Status) -> list[Status]:
 
 def thoughts_of(status: Status) -> list[tuple[str, str]]:
     """The chain of thought of the plan being written: (heading, text so far), in order."""
-    pieces: list[dict[str, str]] = part_of(status, "planning").get("thoughts", [])
+    planning = planning_of(status, part_of(status, "goal").get("id", "")) or {}
+    pieces: list[dict[str, str]] = planning.get("thoughts", [])
     texts: dict[str, str] = {}
     for piece in pieces:
         texts[piece["field"]] = texts.get(piece["field"], "") + piece["text"]
     return [(field, " ".join(text.split())) for field, text in texts.items()]
+
+
+def reason_of(status: Status) -> str:
+    """Why the planner does what it does with the goal that the robot has now; often empty."""
+    planning = planning_of(status, part_of(status, "goal").get("id", ""))
+    return planning["reason"] if planning else ""
 
 
 def planning_of(status: Status, goal_id: str) -> Status | None:

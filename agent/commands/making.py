@@ -130,7 +130,7 @@ def _progress(what: str, total: int) -> Generator[OnStep]:
         TextColumn("{task.fields[figures]}"),
     )
     try:
-        with Progress(*columns, console=console) as progress:
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
             task = progress.add_task(what, total=total, figures="")
 
             def show(step: int, figures: dict[str, float]) -> None:

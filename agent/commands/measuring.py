@@ -75,7 +75,11 @@ def _measure(evaluation: "Evaluation", path: Path, *, workers: int, resume: bool
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     console = Console(stderr=True)
     try:
-        with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        # A log gets a line an episode, and no bar.
+        bar = Progress(
+            *columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal
+        )
+        with bar as progress:
             task = progress.add_task(evaluation.suite, total=evaluation.episodes)
 
             def note(episode: "EpisodeRecord", done: int, total: int) -> None:

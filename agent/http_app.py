@@ -30,7 +30,7 @@ _FORMATS = {"png": "PNG", "jpg": "JPEG"}
 _STATUS_CODES: tuple[tuple[type[TandemError], int], ...] = (
     (UnknownGoalError, 422),
     (UnknownNameError, 404),
-    (ConfigError, 400),
+    (ConfigError, 409),
     (RuntimeStopped, 409),
 )
 

@@ -13,7 +13,7 @@ from agent.config import AgentConfig
 from agent.runtime import Runtime
 from bridge.arrays import ImageArray
 from bridge.clock import seconds_between
-from bridge.errors import RuntimeStopped, UnknownGoalError
+from bridge.errors import ConfigError, UnknownGoalError
 from bridge.messages import Goal, Latent, NodeHealth, Observation, PlanningStatus, StopRequest
 
 LONGEST_GOAL = 500
@@ -43,12 +43,16 @@ class ServerState:
 
         Raises:
             UnknownGoalError: This robot's world has no such thing.
-            RuntimeStopped: The run has ended, or a person has stopped the robot.
+            ConfigError: A person has stopped the robot.
+            RuntimeStopped: The run has ended.
         """
         words = " ".join(text.split())
         self._check_goal(words)
         if self._stop is not None and self._stop.latched:
-            raise RuntimeStopped(reason=f"{self._stop.reason} (resume first)")
+            raise ConfigError(
+                f"The robot is stopped: {self._stop.reason}. Release it first, with the page's "
+                'button or by posting {"release": true} to /resume.'
+            )
         goal = Goal(text=words, id=uuid.uuid4().hex[:8], source=source, stamp_ns=self.now_ns)
         self._runtime.publish("goal", goal)
         self._goal = goal

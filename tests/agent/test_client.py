@@ -129,11 +129,20 @@ def test_a_refused_goal_is_told_in_the_servers_words() -> None:
 
 
 def test_a_stopped_robot_takes_no_goals() -> None:
-    """A goal for a robot that a person stopped is no mistake of the settings."""
+    """A goal for a robot that a person stopped is answered with how to release it."""
     run = FakeRuntime()
     with connected(run) as client:
         client.stop("a hand is in the way")
-        with pytest.raises(RuntimeStopped, match="a hand is in the way"):
+        with pytest.raises(ConfigError, match=r"stopped: a hand is in the way\. Release it first"):
+            client.submit("tidy up")
+
+
+def test_a_run_that_has_ended_takes_no_goals() -> None:
+    """What the run ended of is what the client says."""
+    run = FakeRuntime()
+    with connected(run) as client:
+        run.stopped_because = "robot fell"
+        with pytest.raises(RuntimeStopped, match=r"^The run has stopped: robot fell$"):
             client.submit("tidy up")
 
 

@@ -18,6 +18,8 @@ R = TypeVar("R")
 
 FAILED, MISCONFIGURED, INTERRUPTED = 1, 2, 130
 _DEBUG = "TANDEM_DEBUG"
+# Libraries that would write between our lines; read when they are imported, here and in processes.
+_QUIET = {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "TRANSFORMERS_VERBOSITY": "error"}
 
 PresetOption = Annotated[
     str,
@@ -57,6 +59,8 @@ def told(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def telling(*args: P.args, **kwargs: P.kwargs) -> R:
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
         try:
             with _ended_by_signals():
                 return command(*args, **kwargs)

@@ -5,8 +5,9 @@ from agent.evaluation.records import SubtaskRecord
 from bridge.clock import seconds_between
 from bridge.messages import PlanningStatus, WorldReport
 
-# Facts that stay true this long count as reached without anybody saying so [s].
-SETTLED_S = 2.0
+# Facts that stay true this long count as reached without anybody saying so [s]; a planner that sees
+# them takes about half as long to say so, twice.
+SETTLED_S = 5.0
 # The world gets this long to come to rest after the planner has given its verdict [s].
 VERDICT_GRACE_S = 1.0
 

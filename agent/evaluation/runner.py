@@ -16,7 +16,13 @@ from typing import Any
 import msgspec
 
 from agent.config import AgentConfig, check_settings
-from agent.evaluation.play import EvaluationStopped, episode_config, play_episode
+from agent.evaluation.judge import SETTLED_S, VERDICT_GRACE_S
+from agent.evaluation.play import (
+    EPISODE_LIMIT_S,
+    EvaluationStopped,
+    episode_config,
+    play_episode,
+)
 from agent.evaluation.records import EpisodeRecord, RecordBook
 from agent.evaluation.suites import find_suite
 from bridge.errors import PluginError
@@ -39,7 +45,8 @@ class Evaluation:
     def settings_id(self) -> str:
         """Names everything that changes an episode, so that results are never mixed."""
         settings = self.config.model_dump(exclude={"serve"}, mode="json")
-        text = msgspec.json.encode([self.suite, self.seed, settings], order="deterministic")
+        rules = [EPISODE_LIMIT_S, SETTLED_S, VERDICT_GRACE_S]
+        text = msgspec.json.encode([self.suite, self.seed, settings, rules], order="deterministic")
         return hashlib.sha256(text).hexdigest()[:12]
 
 

@@ -110,7 +110,7 @@ class FlowPolicy:
         chunk = relative.copy()
         chunk[:, :4] += state[:4]
         action = self._spec.action
-        return np.clip(chunk, np.float32(action.low), np.float32(action.high))
+        return np.clip(chunk, np.array(action.low, np.float32), np.array(action.high, np.float32))
 
     def _input(
         self, observation: Observation, state: FloatArray, memory: MemoryView

@@ -47,6 +47,8 @@ class Eye(nn.Module):
     Perez et al. (arXiv 1709.07871), as HiRT does with its latent.
     """
 
+    places: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Sequential(
@@ -84,6 +86,8 @@ class Eye(nn.Module):
 
 class FlowHead(nn.Module):
     """Residual layers that turn a noisy chunk and a condition into a velocity."""
+
+    frequencies: torch.Tensor
 
     def __init__(self, condition_width: int) -> None:
         super().__init__()
@@ -123,6 +127,9 @@ class _Block(nn.Module):
 
 class FlowNetwork(nn.Module):
     """Observation and memory to a condition, and the flow head on top of it."""
+
+    action_mean: torch.Tensor
+    action_std: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -117,7 +118,8 @@ def _decode(sources: list[Path], cache: Path, on_progress: Callable[[int, int], 
     for memory in images.values():
         memory.flush()
     (cache / "words.json").write_text(json.dumps({"subtask": subtasks, "goal_text": goals}))
-    np.savez(cache / "rows.npz", **{name: np.concatenate(v) for name, v in columns.items()})
+    arrays: dict[str, Any] = {name: np.concatenate(parts) for name, parts in columns.items()}
+    np.savez(cache / "rows.npz", **arrays)
 
 
 def _kept_rows(segment: np.ndarray, stuck_segment: int | None) -> int:

@@ -97,9 +97,8 @@ class ChunkSamples:
             noise = random.normal(0, _NOISE_STD, (len(rows), 6)).astype(np.float32)
             state[:, :6] += noise
             chunk[..., :4] -= noise[:, None, :4]
-        images = [
-            self._look(camera, pictures, random, is_training) for camera in ("front", "wrist")
-        ]
+        front = self._look("front", pictures, random, is_training=is_training)
+        wrist = self._look("wrist", pictures, random, is_training=is_training)
         told = self._latents.draw(rows, random)
         draw = random.random(len(rows))
         has_latent = told.is_found & (draw > _SUBTASK_WORDS_SHARE + _GOAL_WORDS_SHARE)
@@ -112,7 +111,8 @@ class ChunkSamples:
             for row, goal in zip(rows, by_goal, strict=True)
         ]
         given = PolicyInput(
-            *images,
+            front,
+            wrist,
             torch.from_numpy(proprioception_features(state)),
             torch.tensor(words),
             told.perceptual,
@@ -128,7 +128,8 @@ class ChunkSamples:
         camera: str,
         pictures: np.ndarray,
         random: np.random.Generator,
-        is_training: bool,  # noqa: FBT001
+        *,
+        is_training: bool,
     ) -> torch.Tensor:
         order = np.argsort(pictures)
         images = np.empty((len(pictures), 96, 96, 3), np.uint8)

@@ -8,6 +8,7 @@ import torch
 
 from bridge.errors import ContractError, MissingWeightsError
 from bridge.messages import MemoryView, Observation
+from bridge.protocols import Policy
 from bridge.testing import PolicyContract
 from fast_brain.policies.flow import FlowPolicy
 from fast_brain.policies.flow_network import HORIZON, FlowNetwork, bucket_words
@@ -64,7 +65,7 @@ class TestFlowPolicy(PolicyContract):
         """A policy with random weights."""
         return FlowPolicy(weights=str(self._weights))
 
-    def observation(self, policy: FlowPolicy) -> Observation:
+    def observation(self, policy: Policy) -> Observation:
         """What the shipped arm shows."""
         return _observation()
 

@@ -114,6 +114,6 @@ def test_image_becomes_the_promised_number_of_tokens(tmp_path: Path) -> None:
     image = np.zeros((96, 96, 3), np.uint8)
     prompt = planner_prompt("open", [], None)
 
-    ids = loaded(text=[prompt], images=[[image]], return_tensors="np")["input_ids"][0].tolist()
+    ids = loaded(text=[prompt], images=[[image]])["input_ids"][0]
 
-    assert ids == tokenize_question(tokenizer, prompt, "")[0]
+    assert list(ids) == tokenize_question(tokenizer, prompt, "")[0]

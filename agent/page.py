@@ -6,7 +6,6 @@ Drawn on the server and pushed to the browser; it works in light and dark, on a 
 from collections.abc import Callable
 
 from fastapi import FastAPI
-from nicegui import app as pages
 from nicegui import ui
 
 from agent.page_panels import CameraPanel, FigurePanel, SubtaskPanel, ThoughtPanel
@@ -52,10 +51,11 @@ body { background: var(--ground); }
 
 
 def add_page(app: FastAPI) -> None:
-    """Show the page at `/` of an app that `make_app` made; everything else stays as it is."""
+    """Show the page at `/` of an app that `make_app` made; everything else stays as it is.
+
+    Only once a process: the library has one set of pages, and cannot add to it once it is served.
+    """
     state: ServerState = app.state.tandem
-    # The library keeps pages for the whole process: a later server takes the place of this one.
-    pages.remove_route("/")
 
     @ui.page("/")
     def show() -> None:  # pyright: ignore[reportUnusedFunction]  # Called by the library.

@@ -79,6 +79,8 @@ def run_demo(
         tell(f"Goal: {goal}")
         with closing(AgentClient(served.address, token=config.serve.token)) as client:
             result, captions = run_goal(client, goal, timeout_s=seconds, show=show)
+    # Once before the film, which takes a while and may be interrupted.
+    write_result(result | {"film": None}, folder / "result.json")
     result["film"] = film(folder, captions, tell)
     write_result(result, folder / "result.json")
     return result

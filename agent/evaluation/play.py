@@ -13,6 +13,7 @@ from bridge.errors import ConfigError, RuntimeStopped
 from bridge.messages import Goal, LoopStatus, PlanningStatus
 
 EPISODE_LIMIT_S = 120.0
+_STOPPED = "somebody wants the evaluation to end"
 
 
 class EvaluationStopped(RuntimeStopped):
@@ -59,6 +60,8 @@ def play_episode(
         EvaluationStopped: `should_stop` said so.
         TandemError: The agent could not be started.
     """
+    if should_stop():
+        raise EvaluationStopped(reason=_STOPPED)
     runtime = LocalRuntime(build_graph(config))
     runtime.start()
     try:
@@ -83,7 +86,7 @@ def _follow(runtime: LocalRuntime, episode: Episode, should_stop: Callable[[], b
         if world is not None and world.stamp_ns != seen[0]:
             seen[0] = world.stamp_ns
             if should_stop():
-                raise EvaluationStopped(reason="somebody wants the evaluation to end")
+                raise EvaluationStopped(reason=_STOPPED)
             judge.look(world, _planning_of(runtime, goal), runtime.clock.now_ns())
         return judge.is_over
 

@@ -25,6 +25,7 @@ from agent.evaluation.play import (
 )
 from agent.evaluation.records import EpisodeRecord, RecordBook
 from agent.evaluation.suites import find_suite
+from agent.logs import configure_logs
 from bridge.errors import PluginError
 
 Progress = Callable[[EpisodeRecord, int, int], None]
@@ -142,6 +143,7 @@ def _begin_worker(
     global _play_here  # noqa: PLW0603  # A pool's worker has no other place to keep it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    configure_logs(level="ERROR")
     _use_one_thread()
     config = check_settings(settings)
     evaluation = Evaluation(suite=suite, episodes=episodes, seed=seed, config=config)

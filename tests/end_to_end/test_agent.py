@@ -92,7 +92,7 @@ def test_a_goal_that_nobody_can_plan_for_is_refused(start_agent: StartAgent) -> 
     assert status.phase == "goal_failed"
     assert "I cannot plan for the goal 'make coffee'" in status.reason
     assert "reach both" in status.reason
-    assert run.read("loop_status").last_decision == "no_chunk"
+    assert run.run_until(lambda: run.read("loop_status").last_decision == "no_chunk", 5)
     # The next goal is taken as if nothing had happened.
     ask(run, "reach left")
     assert run.run_until(lambda: phase(run) == "goal_done", 15)

@@ -12,9 +12,9 @@ from bridge.errors import ConfigError
 from bridge.training_run import Schedule
 
 OnStep = Callable[[int, dict[str, float]], None]
-PLANNER_STEPS, PLANNER_RATE = 2000, 1.2e-3
-WORDS_STEPS, WORDS_RATE = 2000, 8e-4
-LATENTS_STEPS, LATENTS_RATE = 4000, 6e-4
+PLANNER_STEPS, PLANNER_RATE = 4000, 1e-3
+WORDS_STEPS, WORDS_RATE = 3000, 8e-4
+LATENTS_STEPS, LATENTS_RATE = 2600, 6e-4
 _HELD_OUT_SHARE = 0.08
 
 

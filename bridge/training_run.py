@@ -122,6 +122,8 @@ def draw_curves(folder: Path, title: str) -> Path:
         axis.plot(*zip(*points, strict=True))
         axis.set_title(name)
         axis.set_xlabel("step")
+    for axis in axes.flat[len(curves) :]:
+        axis.set_axis_off()
     figure.suptitle(title)
     figure.tight_layout()
     path = folder / "curves.png"

@@ -4,7 +4,6 @@ The text is the expert's (read along, not decoded), so that a latent always carr
 that the demonstrator then carried out.
 """
 
-import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 
-from agent.demos.dataset import read_episode, recorded_episodes
+from agent.demos.dataset import decode_image, read_episode, recorded_episodes
 from agent.demos.planner_examples import chosen_subtask, thought_text
 from agent.demos.record import is_subtask_done
 from agent.worlds.scene.tasks import SceneGoal
@@ -105,7 +103,7 @@ def _keep(
 ) -> None:
     asked = [tokenize_question(tokenizer, look.prompt, look.answer) for look in looks]
     ids, mask, _, act_index = pad_questions(asked, tokenizer.pad_token_id)
-    images = np.stack([np.asarray(Image.open(io.BytesIO(look.image))) for look in looks])
+    images = np.stack([decode_image(look.image) for look in looks])
     perceptual, cognitive = decoder.read_along(ids, mask, to_pixels(images), act_index)
     for name, values in (
         ("perceptual", perceptual.astype(np.float16)),

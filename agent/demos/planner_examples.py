@@ -18,7 +18,8 @@ from agent.demos.record import is_subtask_done
 from agent.worlds.scene.language import sample_phrasing
 from agent.worlds.scene.tasks import SceneGoal, next_subtask, remaining_subtasks, sample_goal
 from fast_brain.robots.scene_facts import SKILLS, STORE_CUBE, SceneFacts, holds
-from slow_brain.prompt import NOTHING, planner_prompt
+from slow_brain.chain_of_thought import ParsedThought
+from slow_brain.prompt import planner_prompt
 
 FRAME_STRIDE = 5
 QUESTIONS_PER_FRAME = 4
@@ -40,16 +41,14 @@ def thought_text(goal: SceneGoal, facts: SceneFacts, current: str | None, *, is_
     plan = remaining_subtasks(goal, facts)
     if subtask is not None and (not plan or plan[0] != subtask):
         plan = [subtask, *(step for step in plan if step != subtask)]
-    return "\n".join(
-        (
-            f"TASK: {goal.in_words()}",
-            f"PLAN: {'; '.join(plan) or NOTHING}",
-            f"VISIBLE OBJECTS: {visible_objects(facts)}",
-            f"SUBTASK REASONING: {_reason(facts, subtask)}",
-            f"DONE: {'yes' if is_done else 'no'}",
-            f"SUBTASK: {subtask or NOTHING}",
-        )
-    )
+    return ParsedThought(
+        task=goal.in_words(),
+        plan=tuple(plan),
+        visible_objects=visible_objects(facts),
+        subtask_reasoning=_reason(facts, subtask),
+        is_current_done=is_done,
+        subtask=subtask,
+    ).text()
 
 
 def chosen_subtask(

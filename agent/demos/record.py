@@ -187,9 +187,8 @@ def _is_overtaken(skill: str, goal: SceneGoal, facts: SceneFacts) -> bool:
         return False
     if skill == STORE_CUBE:
         return facts.drawer != "open"
-    return next_subtask(goal, facts) not in (skill, None) and "unlock" in str(
-        next_subtask(goal, facts)
-    )
+    following = next_subtask(goal, facts)
+    return following is not None and following != skill and "unlock" in following
 
 
 def _start(goal: SceneGoal, random: np.random.Generator) -> dict[str, Any]:

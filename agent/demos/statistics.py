@@ -1,13 +1,12 @@
 """Range, mean and spread of a feature, an episode at a time, and of all episodes together."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from PIL import Image
 
+from agent.demos.dataset import decode_image
 from bridge import AnyArray
 
 
@@ -59,7 +58,7 @@ def summarize_numbers(values: AnyArray) -> FeatureStatistics:
 
 def summarize_pictures(encoded: Sequence[bytes]) -> FeatureStatistics:
     """Statistics per colour channel of encoded pictures, at least one; values in 0-1."""
-    pictures = [np.asarray(Image.open(io.BytesIO(cell)).convert("RGB")) / 255.0 for cell in encoded]
+    pictures = [decode_image(cell) / 255.0 for cell in encoded]
     channels = np.stack(pictures).reshape(-1, 3)
     return FeatureStatistics(
         channels.min(axis=0).reshape(3, 1, 1),

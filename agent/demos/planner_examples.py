@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from agent.demos.dataset import read_episode, recorded_episodes
 from agent.demos.record import is_subtask_done
+from agent.demos.stills import stills
 from agent.worlds.scene.language import sample_phrasing
 from agent.worlds.scene.tasks import SceneGoal, next_subtask, remaining_subtasks, sample_goal
 from fast_brain.robots.scene_facts import SKILLS, STORE_CUBE, SceneFacts, holds
@@ -32,6 +33,9 @@ _FRESH_SHARE = 0.1
 _NOTED_SHARE = 0.4
 _NOTHING_YET_SHARE = 0.3
 _FOLLOWING_SHARE = 0.65
+# So many frames before and after a change of state become exercises, besides every fifth.
+_AROUND_CHANGE = 3
+_STILL_EPISODE = -1
 _PLACES = ("open", "closed", "half open")
 
 
@@ -149,7 +153,13 @@ def _other_story(
 
 
 def build_examples(
-    sources: list[Path], out: Path, seed: int, *, first: int = 0, held_out: bool = False
+    sources: list[Path],
+    out: Path,
+    seed: int,
+    *,
+    first: int = 0,
+    held_out: bool = False,
+    still_count: int = 0,
 ) -> int:
     """Write the exercises of all demonstrations in ``sources`` as one parquet file.
 
@@ -158,7 +168,9 @@ def build_examples(
         out: The parquet file to write.
         seed: Fixes which questions are asked.
         first: Leave out the episodes numbered below this.
-        held_out: Ask in the phrasings kept for testing.
+        held_out: Ask in the phrasings kept for testing, about evenly spaced moments. Otherwise
+            moments around a change come more often: there a planner errs.
+        still_count: Add so many pictures of scenes that nobody played, as episode -1.
 
     Returns:
         How many pictures it holds.
@@ -172,6 +184,8 @@ def build_examples(
             if number >= first:
                 rows += _exercises(source, episode, number, random, held_out=held_out)
         offset += len(recorded)
+    for row, info in stills(still_count, seed):
+        rows.append(_exercise(row, info, _STILL_EPISODE, random, held_out=held_out))
     out.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows), out, compression="zstd")
     return len(rows)
@@ -183,11 +197,35 @@ def _exercises(
     table, info = read_episode(source, episode)
     if table.num_rows == 0:
         return
-    # A random phase, so that not always the same moments of a subtask are seen.
-    for row in table.slice(int(random.integers(FRAME_STRIDE))).to_pylist()[::FRAME_STRIDE]:
-        yield {
-            "image": row["observation.images.front"]["bytes"],
-            "episode": number,
-            "frame": row["frame_index"],
-            "questions": list(questions(row, info, random, held_out=held_out)),
-        }
+    rows = table.to_pylist()
+    for index in _moments(rows, random, are_changes_dense=not held_out):
+        yield _exercise(rows[index], info, number, random, held_out=held_out)
+
+
+def _moments(
+    rows: list[dict[str, Any]], random: np.random.Generator, *, are_changes_dense: bool
+) -> list[int]:
+    """Choose rows: evenly spaced from a random phase, and perhaps all those around changes."""
+    chosen = set(range(int(random.integers(FRAME_STRIDE)), len(rows), FRAME_STRIDE))
+    if are_changes_dense:
+        states = [(row["facts"], row["subtask"], row["is_subtask_done"]) for row in rows]
+        changes = [at for at in range(1, len(rows)) if states[at] != states[at - 1]]
+        for at in changes:
+            chosen.update(range(max(at - _AROUND_CHANGE, 0), min(at + _AROUND_CHANGE, len(rows))))
+    return sorted(chosen)
+
+
+def _exercise(
+    row: dict[str, Any],
+    info: dict[str, Any],
+    episode: int,
+    random: np.random.Generator,
+    *,
+    held_out: bool,
+) -> dict[str, Any]:
+    return {
+        "image": row["observation.images.front"]["bytes"],
+        "episode": episode,
+        "frame": row["frame_index"],
+        "questions": list(questions(row, info, random, held_out=held_out)),
+    }

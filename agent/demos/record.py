@@ -71,7 +71,7 @@ class DemoRecorder:
         story = _Story(goal, sample_phrasing(goal, random, held_out=False))
         self._physics.reset(int(random.integers(2**31)), **_start(goal, random))
         if random.random() < _HIDDEN_CUBE_SHARE and not goal.cube_in_drawer:
-            self._hide_cube()
+            self._physics.hide_cube()
         disturber = Disturber(self._physics, random)
         for skill in self._subtasks(story):
             if not self._play(skill, story, disturber, random):
@@ -86,11 +86,6 @@ class DemoRecorder:
             if skill is None:
                 return
             yield skill
-
-    def _hide_cube(self) -> None:
-        drawer_m = float(self._physics.data.joint("drawer_slide").qpos[0])
-        # The drawer's floor is 0.16 m behind the handle, which stands at y = -0.24 - travel.
-        self._physics.place_cube(np.array([0.33, -0.40 - drawer_m, 0.066]), 0.0)
 
     def _play(
         self, skill: str, story: _Story, disturber: Disturber, random: np.random.Generator

@@ -121,6 +121,16 @@ class ScenePhysics:
         joint.qpos[3:] = lie.SO3.from_z_radians(yaw_rad).wxyz
         joint.qvel[:] = 0
 
+    def hide_cube(self) -> None:
+        """Put the cube into the drawer, wherever that stands."""
+        drawer_m = float(self.data.joint("drawer_slide").qpos[0])
+        # The drawer's floor is 0.16 m behind the handle, which stands at y = -0.24 - travel.
+        self.place_cube(np.array([0.33, -0.40 - drawer_m, 0.066]), 0.0)
+
+    def forward(self) -> None:
+        """Work out all poses from the joints, without time passing."""
+        mujoco.mj_forward(self.model, self.data)
+
     def set_locks(self, *, drawer: bool, window: bool) -> None:
         """Set both locks; a pressed button toggles its own."""
         self.env._cur_button_states = np.array([int(not drawer), int(not window)])  # noqa: SLF001

@@ -15,6 +15,8 @@ OnStep = Callable[[int, dict[str, float]], None]
 PLANNER_STEPS, PLANNER_RATE = 4000, 1e-3
 WORDS_STEPS, WORDS_RATE = 3000, 8e-4
 LATENTS_STEPS, LATENTS_RATE = 2600, 6e-4
+# Pictures of scenes that nobody played, for the planner's first look.
+STILLS = 9000
 _HELD_OUT_SHARE = 0.08
 
 
@@ -56,7 +58,7 @@ def train_planner(plan: TrainingPlan, on_step: OnStep) -> Path:
     episodes = _require_demonstrations(plan.datasets)
     examples = plan.work / "planner_examples.parquet"
     if not (plan.resume and examples.is_file()):
-        build_examples(plan.datasets, examples, plan.seed)
+        build_examples(plan.datasets, examples, plan.seed, still_count=STILLS)
     settings = PlannerTraining(
         examples=examples,
         run_folder=plan.work / "planner",

@@ -198,11 +198,11 @@ def _exercises(
     if table.num_rows == 0:
         return
     rows = table.to_pylist()
-    for index in _moments(rows, random, are_changes_dense=not held_out):
+    for index in moments(rows, random, are_changes_dense=not held_out):
         yield _exercise(rows[index], info, number, random, held_out=held_out)
 
 
-def _moments(
+def moments(
     rows: list[dict[str, Any]], random: np.random.Generator, *, are_changes_dense: bool
 ) -> list[int]:
     """Choose rows: evenly spaced from a random phase, and perhaps all those around changes."""

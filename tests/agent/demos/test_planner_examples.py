@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.demos.planner_examples import chosen_subtask, thought_text
+from agent.demos.planner_examples import chosen_subtask, moments, thought_text
 from agent.worlds.scene.tasks import SceneGoal, next_subtask, sample_goal
 from fast_brain.robots.scene_facts import SKILLS, STORE_CUBE, SceneFacts, holds
 from slow_brain.prompt import NOTHING
@@ -50,3 +50,16 @@ def test_a_subtask_is_kept_until_the_arm_is_back(
     assert chosen_subtask(goal, facts, current, is_done=True) == following
     if not holds(current, facts) and current != STORE_CUBE:
         assert chosen_subtask(goal, facts, current, is_done=False) == following
+
+
+@given(seed=st.integers(0, 2**32 - 1), change_at=st.integers(1, 59))
+def test_moments_of_change_are_asked_more_often(seed: int, change_at: int) -> None:
+    """For training, every frame around a change is an exercise; for an exam, every fifth frame."""
+    rows = [{"facts": "", "subtask": "", "is_subtask_done": at >= change_at} for at in range(60)]
+    dense, even = (
+        moments(rows, np.random.default_rng(seed), are_changes_dense=is_dense)
+        for is_dense in (True, False)
+    )
+    assert set(even) < set(dense)
+    assert {change_at - 1, change_at} <= set(dense)
+    assert set(np.diff(even)) == {5}

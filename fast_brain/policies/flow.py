@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_model
 
 from bridge.arrays import FloatArray
 from bridge.errors import ContractError, MissingWeightsError
@@ -19,6 +18,7 @@ from fast_brain.policies.flow_network import (
     FlowNetwork,
     PolicyInput,
     bucket_words,
+    load_weights,
 )
 from fast_brain.policies.gripper_action import gripper_action_spec
 
@@ -182,5 +182,5 @@ def _load(folder: Path) -> tuple[FlowNetwork, dict[str, int]]:
     if not path.is_file():
         raise MissingWeightsError(path=str(path), how_to_make="agent train policy")
     network = FlowNetwork()
-    load_model(network, str(path))
+    load_weights(network, path)
     return network.eval(), json.loads((folder / "policy.json").read_text())

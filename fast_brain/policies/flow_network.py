@@ -1,15 +1,20 @@
 """The shipped policy's network: two pictures, the arm's feelings and fused memory in, a flow out.
 
 Flow matching as in π0 (arXiv 2410.24164) with time from noise (0) to action (1): the network learns
-the velocity ``action - noise`` along the straight line between them.
+the velocity ``action - noise`` along the straight line between them. Each row of a chunk may be at
+a flow time of its own: rows that are known already are clean, at time 1 (training-time RTC,
+arXiv 2512.05964).
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_model, save_model
 from torch import nn
 from torch.nn import functional
 
+from bridge.errors import ContractError
 from bridge.fusion.gated import GatedFusion, encode_seconds
 
 ACTION_WIDTH = 5
@@ -23,6 +28,7 @@ LONGEST_TEXT_WORDS = 32
 _WIDTH = 128
 _HEAD_WIDTH = 384
 _TIME_WIDTH = 64
+_ROW_TIME_WIDTH = 16
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,12 @@ class Eye(nn.Module):
 
 
 class FlowHead(nn.Module):
-    """Residual layers that turn a noisy chunk and a condition into a velocity."""
+    """Residual layers that turn a noisy chunk and a condition into a velocity.
+
+    The layers see the chunk as a whole, not row by row, so a row's own flow time enters their
+    modulation as its difference from the chunk's: where all rows are at one time nothing is added,
+    and weights that never knew of row times act as they did.
+    """
 
     frequencies: torch.Tensor
 
@@ -93,6 +104,9 @@ class FlowHead(nn.Module):
         super().__init__()
         self.enter = nn.Linear(HORIZON * ACTION_WIDTH, _HEAD_WIDTH)
         self.condition = nn.Linear(condition_width + _TIME_WIDTH, _HEAD_WIDTH)
+        self.row_time = nn.Linear(_TIME_WIDTH, _ROW_TIME_WIDTH, bias=False)
+        self.row_times = nn.Linear(HORIZON * _ROW_TIME_WIDTH, _HEAD_WIDTH, bias=False)
+        nn.init.zeros_(self.row_times.weight)
         self.blocks = nn.ModuleList(_Block() for _ in range(3))
         self.leave = nn.Linear(_HEAD_WIDTH, HORIZON * ACTION_WIDTH)
         frequencies = torch.logspace(0, 2, _TIME_WIDTH // 2)
@@ -101,14 +115,29 @@ class FlowHead(nn.Module):
     def forward(
         self, noisy: torch.Tensor, time: torch.Tensor, condition: torch.Tensor
     ) -> torch.Tensor:
-        """Return the velocity ``[B, H, A]`` of ``noisy [B, H, A]`` at flow time ``time [B]``."""
-        angles = time[:, None] * self.frequencies
-        when = torch.cat([angles.sin(), angles.cos()], dim=-1)
-        given = functional.silu(self.condition(torch.cat([condition, when], dim=-1)))
+        """Return the velocity ``[B, H, A]`` of ``noisy [B, H, A]``.
+
+        Args:
+            noisy: The chunk on its way from noise to action, normalised.
+            time: Flow time in [0, 1], of the whole chunk ``[B]`` or of each row ``[B, H]``; the
+                last row's is then the chunk's.
+            condition: What is known ``[B, C]``.
+        """
+        whole = time if time.ndim == 1 else time[:, -1]
+        when = self._encode(whole)
+        given = self.condition(torch.cat([condition, when], dim=-1))
+        if time.ndim > 1:
+            ahead = self._encode(time) - when[:, None]
+            given = given + self.row_times(self.row_time(ahead).flatten(1))
+        given = functional.silu(given)
         x = self.enter(noisy.flatten(1))
         for block in self.blocks:
             x = block(x, given)
         return self.leave(x).unflatten(1, (HORIZON, ACTION_WIDTH))
+
+    def _encode(self, time: torch.Tensor) -> torch.Tensor:
+        angles = time[..., None] * self.frequencies
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 class _Block(nn.Module):
@@ -186,32 +215,96 @@ class FlowNetwork(nn.Module):
         )
         return fused
 
-    def loss(self, given: PolicyInput, chunk: torch.Tensor, draws: int) -> torch.Tensor:
+    def loss(
+        self,
+        given: PolicyInput,
+        chunk: torch.Tensor,
+        draws: int,
+        prefix_rows: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Return the flow-matching loss of normalised ``chunk [B, H, A]``.
 
         The pictures are looked at once and the flow is drawn ``draws`` times, which is nearly free.
+
+        Args:
+            given: What is known.
+            chunk: What was done.
+            draws: How many flows of each sample.
+            prefix_rows: How many rows are known already, ``[draws · B]`` in [0, H); None for none.
+                They are clean, at flow time 1, and do not count: Σ loss · mask / Σ mask
+                (training-time RTC, arXiv 2512.05964, Algorithm 1).
         """
         condition, _ = self.condition(given)
         condition = condition.repeat(draws, 1)
         target = chunk.repeat(draws, 1, 1)
         time = torch.rand(len(target)) ** 0.8
         noise = torch.randn_like(target)
-        noisy = torch.lerp(noise, target, time[:, None, None])
-        return functional.mse_loss(self.head(noisy, time, condition), target - noise)
+        if prefix_rows is None:
+            noisy = torch.lerp(noise, target, time[:, None, None])
+            return functional.mse_loss(self.head(noisy, time, condition), target - noise)
+        is_known = torch.arange(HORIZON) < prefix_rows[:, None]
+        times = torch.where(is_known, 1.0, time[:, None])
+        noisy = torch.lerp(noise, target, times[..., None])
+        error = (self.head(noisy, times, condition) - (target - noise)).square().mean(-1)
+        return (error * ~is_known).sum() / (~is_known).sum()
 
     def sample(
-        self, given: PolicyInput, steps: int, noise: torch.Tensor
+        self,
+        given: PolicyInput,
+        steps: int,
+        noise: torch.Tensor,
+        prefix: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return chunks ``[B, H, A]`` relative to the gripper, and mean gates ``[B]``.
 
-        Euler steps from ``noise [B, H, A]`` (time 0) to the action (time 1).
+        Euler steps from ``noise [B, H, A]`` (time 0) to the action (time 1). The rows of
+        ``prefix [B, d, A]`` (normalised) are known: they stay as they are.
         """
         condition, gate = self.condition(given)
-        x = noise
+        x = self.flow(condition, steps, noise, prefix)
+        return x * self.action_std + self.action_mean, gate
+
+    def flow(
+        self,
+        condition: torch.Tensor,
+        steps: int,
+        noise: torch.Tensor,
+        prefix: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Return normalised chunks ``[B, H, A]`` for a condition; the rest as for `sample`."""
+        x, known = noise, 0 if prefix is None else prefix.shape[1]
         for step in range(steps):
             time = torch.full((len(x),), step / steps)
+            if prefix is not None and known:
+                x = torch.cat([prefix, x[:, known:]], dim=1)
+                time = time[:, None].repeat(1, HORIZON)
+                time[:, :known] = 1.0
             x = x + self.head(x, time, condition) / steps
-        return x * self.action_std + self.action_mean, gate
+        return x if prefix is None else torch.cat([prefix, x[:, known:]], dim=1)
+
+
+# What weights from before flow times of rows lack; zeros then, which act as those weights did.
+_ROW_TIMES = frozenset({"head.row_time.weight", "head.row_times.weight"})
+
+
+def load_weights(network: FlowNetwork, path: Path) -> None:
+    """Fill in the weights from a safetensors file; older ones know nothing of row times.
+
+    Raises:
+        ContractError: The file is of another network.
+    """
+    missing, unexpected = load_model(network, str(path), strict=False)
+    if unexpected or not _ROW_TIMES.issuperset(missing):
+        raise ContractError(
+            leaf=f"the tensors of {path}",
+            expected="those of FlowNetwork",
+            got=f"{sorted(unexpected)} beyond them, {sorted(missing)} missing",
+        )
+
+
+def save_weights(network: FlowNetwork, path: Path) -> None:
+    """Write the weights as safetensors."""
+    save_model(network, str(path))
 
 
 def bucket_words(text: str) -> list[int]:

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 from bridge.training_run import Schedule
+from fast_brain.training.chunk_samples import ChunkSamples
 from fast_brain.training.frames import load_frames
-from fast_brain.training.latents import MAX_AGE_S, LatentLibrary
-from fast_brain.training.policy import ChunkSamples, PolicyTraining, train_policy
+from fast_brain.training.latents import MAX_AGE_S, LatentLibrary, NoLatents
+from fast_brain.training.policy import PolicyTraining, train_policy
 
 FRAMES = 60
 
@@ -67,12 +68,38 @@ def test_chunk_never_crosses_into_the_next_subtask(dataset: Path, tmp_path: Path
     """Past the end of a segment the last target repeats: the next subtask is not this one's."""
     frames = load_frames([dataset], tmp_path / "cache", _quiet)
 
-    from fast_brain.training.latents import NoLatents
-
     chunk = ChunkSamples(frames, NoLatents()).chunk(np.array([36]))[0]
 
     assert np.allclose(chunk[:4, 0], [0.036, 0.037, 0.038, 0.039], atol=1e-6)
     assert np.allclose(chunk[4:, 0], 0.039, atol=1e-6)
+
+
+def test_rolled_sample_begins_where_the_arm_will_be(dataset: Path, tmp_path: Path) -> None:
+    """Rolled forward, pose and chunk are of later and the fingers of now, within the segment."""
+    frames = load_frames([dataset], tmp_path / "cache", _quiet)
+    frames.state[:60, 0] = 0.4 + np.arange(60) * 0.0005
+    frames.state[:60, 4] = np.arange(60) / 100
+    samples = ChunkSamples(frames, NoLatents())
+
+    state, chunk = samples.rolled(np.array([10, 38]), np.array([4, 4]))
+
+    assert np.allclose(state[:, 0], [0.4 + 14 * 0.0005, 0.4 + 39 * 0.0005], atol=1e-6)
+    assert np.allclose(state[:, 4], [0.10, 0.38], atol=1e-6)
+    assert np.allclose(chunk[0, :2, 0], [0.014 - 14 * 0.0005, 0.015 - 14 * 0.0005], atol=1e-6)
+    assert np.allclose(chunk[1, :, 0], 0.039 - 39 * 0.0005, atol=1e-6)
+
+
+def test_samples_are_late_in_training_only(dataset: Path, tmp_path: Path) -> None:
+    """Held-out samples begin at their pictures unless asked otherwise; others as often as told."""
+    frames = load_frames([dataset], tmp_path / "cache", _quiet)
+    samples = ChunkSamples(frames, NoLatents(), roll_share=0.5, longest_roll_rows=8)
+    random = np.random.default_rng(0)
+
+    drawn = samples._draw_ahead(2000, random, is_training=True)
+
+    assert 0.45 < (drawn > 0).mean() < 0.55
+    assert set(drawn) == set(range(9))
+    assert not samples._draw_ahead(100, random, is_training=False).any()
 
 
 def _library(dataset: Path, tmp_path: Path) -> tuple[LatentLibrary, Any]:
@@ -134,3 +161,23 @@ def test_training_resumes_where_it_was_interrupted(dataset: Path, tmp_path: Path
     assert [step for step in seen if step >= 0] == [0, 1]
     assert (tmp_path / "out" / "policy.safetensors").is_file()
     assert (tmp_path / "run" / "curves.png").is_file()
+
+
+def test_weights_say_for_which_delays_they_were_trained(dataset: Path, tmp_path: Path) -> None:
+    """The description beside the weights names the longest prefix and roll; without training, 0."""
+    settings = PolicyTraining(
+        sources=[dataset],
+        cache=tmp_path / "cache",
+        latents=None,
+        start_from=None,
+        run_folder=tmp_path / "run",
+        out=tmp_path / "out",
+        schedule=Schedule(steps=1, learning_rate=1e-3),
+        longest_prefix_rows=5,
+        roll_share=0.0,
+    )
+
+    train_policy(settings, resume=False, on_step=_quiet)
+
+    described = json.loads((tmp_path / "out" / "policy.json").read_text())
+    assert (described["longest_prefix_rows"], described["longest_roll_rows"]) == (5, 0)

@@ -26,8 +26,8 @@ from bridge.transports.shared_memory import SharedLatestValue
 # Large, so that a writer spends nearly all its time inside the write.
 SPEC = LatentSpec(perceptual_tokens=512, cognitive_tokens=1, width=256)
 CAPACITY = 600_000
-# void mark, payload, length, checksum, version, head
-STORES = 6
+# void mark, two arrays and the rest, length, where the rest is, checksum, version, head
+STORES = 9
 
 
 def main(rounds: int) -> None:
@@ -101,7 +101,7 @@ class TrappedMemory:
         self._memory = memory
         self._trap = trap
 
-    def __getitem__(self, key: int) -> int:
+    def __getitem__(self, key: Any) -> Any:
         return self._memory[key]
 
     def __setitem__(self, key: int | slice, value: Any) -> None:

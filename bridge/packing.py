@@ -1,0 +1,105 @@
+"""Messages packed for shared memory: the arrays as they lie, then everything else as msgpack.
+
+In the msgpack an array is an extension that says where its elements are among the packed bytes, so
+they are copied once on the way in and once on the way out, however large they are. `bridge.codec`
+is the form for wires: there everything stands in one stream, at the price of two more copies.
+Whatever the bytes, unpacking ends in a message, a `TransportError` or a `ContractError`.
+"""
+
+import functools
+import struct
+from typing import Any, NamedTuple, TypeVar, cast
+
+import msgspec
+import numpy as np
+
+from bridge.arrays import AnyArray
+from bridge.codec import array_from, check_size, decode_with, encode_with, plain_array
+from bridge.errors import TransportError
+
+_PLACED_EXTENSION = 2
+# Of the first element among the packed bytes; enough for every element type [bytes].
+_ALIGNMENT = 16
+# Where the elements begin [bytes], their type, the number of dimensions; the sizes follow.
+_PLACE = struct.Struct("<Q2sB")
+
+T = TypeVar("T")
+
+
+class Packed(NamedTuple):
+    """What to write where [bytes]; the pieces are views of the message's own arrays.
+
+    `rest_at` is where the msgpack begins, and `size` is how far everything reaches.
+    """
+
+    pieces: list[tuple[int, memoryview]]
+    rest_at: int
+    size: int
+
+
+def pack(message: object, *, max_bytes: int) -> Packed:
+    """Lay out a message, or any msgspec Struct, without copying its arrays.
+
+    Raises:
+        ContractError: It holds something that is neither plain data nor a numeric array.
+        TransportError: It takes more than `max_bytes`.
+    """
+    layout = _Layout()
+    rest = encode_with(msgspec.msgpack.Encoder(enc_hook=layout.place), message)
+    size = layout.end + len(rest)
+    check_size(size, max_bytes, "Encoding")
+    return Packed([*layout.pieces, (layout.end, memoryview(rest))], layout.end, size)
+
+
+def unpack(data: bytes, rest_at: int, kind: type[T]) -> T:
+    """Read a packed message of the given type; its arrays are read-only views of `data`.
+
+    Args:
+        data: The packed bytes; not trusted.
+        rest_at: Where the msgpack begins [bytes]; not trusted.
+        kind: A message type.
+
+    Raises:
+        TransportError: Not msgpack, or an array that does not lie within `data`.
+        ContractError: Well-formed, but not a message of this type.
+    """
+    return decode_with(_decoder(kind), memoryview(data)[rest_at:])
+
+
+class _Layout:
+    """Gives each array of a message its place, one after the other."""
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[int, memoryview]] = []
+        self.end = 0
+
+    def place(self, value: Any) -> object:  # noqa: ANN401  # msgspec hands over what it does not know.
+        if isinstance(value, np.generic):
+            return cast("object", value.item())
+        array, start = plain_array(value), self.end
+        if array.size:
+            self.pieces.append((start, array.reshape(-1).view(np.uint8).data))
+        self.end += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
+        place = _PLACE.pack(start, array.dtype.str[1:].encode("ascii"), array.ndim)
+        shape = struct.pack(f"<{array.ndim}Q", *array.shape)
+        return msgspec.msgpack.Ext(_PLACED_EXTENSION, place + shape)
+
+
+def _find_array(code: int, place: memoryview) -> AnyArray:
+    """The array that an extension points at, among the bytes that the extension itself is from."""
+    if code != _PLACED_EXTENSION:
+        raise TransportError(f"Extension {code} is not known; placed arrays: {_PLACED_EXTENSION}.")
+    try:
+        start, name, dimensions = _PLACE.unpack_from(place)
+        dtype = name.decode("ascii")
+        shape = struct.unpack_from(f"<{dimensions}Q", place, _PLACE.size)
+        # Too large a count ends at the end of the bytes, and then the sizes disagree.
+        end = start + functools.reduce(int.__mul__, shape, int(dtype[1:]))
+        return array_from(dtype, shape, memoryview(cast("bytes", place.obj))[start:end])
+    except (struct.error, ValueError, OverflowError, UnicodeDecodeError) as error:
+        raise TransportError(f"A broken place of an array: {error}") from error
+
+
+@functools.cache
+def _decoder(kind: Any) -> "msgspec.msgpack.Decoder[Any]":  # noqa: ANN401  # A type or a union.
+    return msgspec.msgpack.Decoder(kind, ext_hook=_find_array)

@@ -5,7 +5,7 @@ what is wrong into errors that name the path, what was expected and what came.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -33,14 +33,33 @@ class ServeConfig(BaseModel):
     max_request_bytes: int = Field(default=65_536, gt=0)
 
 
+class RestartRule(BaseModel):
+    """When a node that fell is started anew, and which others with it.
+
+    Backoff doubles from `backoff_s` to `backoff_max_s` [s]; `max_restarts` are allowed within
+    `window_s` [s]. `dependents` are nodes that are taken down and started anew together with it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    when: Literal["never", "on_failure"] = "on_failure"
+    backoff_s: float = Field(default=0.5, gt=0)
+    backoff_max_s: float = Field(default=30.0, gt=0)
+    window_s: float = Field(default=300.0, gt=0)
+    max_restarts: int = Field(default=5, ge=0)
+    dependents: tuple[str, ...] = ()
+
+
 class RuntimeConfig(BaseModel):
     """How the graph is run and watched.
 
     The two latencies are those of virtual time only: what the planner or the policy publishes in
     the local runtime is seen that much later. A node whose last sign of life is older than its
     `…hang_after_s` [s] counts as hung. The two limits are of one encoded message in shared memory
-    [bytes], where two of each have room. Backoff doubles from `restart_backoff_s` to
-    `restart_backoff_max_s`; `max_restarts` are allowed within `restart_window_s`.
+    [bytes], where two of each have room; so is `memory_limit_bytes`, of what the policy remembers.
+
+    The four settings of restarting are those of every node that may be restarted (`RestartRule`);
+    `restarts` changes them for one node, by its name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,9 +74,24 @@ class RuntimeConfig(BaseModel):
     restart_backoff_max_s: float = Field(default=30.0, gt=0)
     restart_window_s: float = Field(default=300.0, gt=0)
     max_restarts: int = Field(default=5, ge=0)
+    restarts: dict[str, RestartRule] = Field(default_factory=dict[str, RestartRule])
     planner_nice: int = Field(default=10, ge=0, le=19)
     observation_limit_bytes: int = Field(default=4 * 1024 * 1024, gt=0)
     latent_limit_bytes: int = Field(default=4 * 1024 * 1024, gt=0)
+    memory_limit_bytes: int = Field(default=4 * 1024 * 1024, gt=0)
+
+    def restart_rule(self, node: str) -> RestartRule:
+        """The rule of a node that may be restarted: the run's, with the node's own changes."""
+        common = RestartRule(
+            backoff_s=self.restart_backoff_s,
+            backoff_max_s=self.restart_backoff_max_s,
+            window_s=self.restart_window_s,
+            max_restarts=self.max_restarts,
+        )
+        own = self.restarts.get(node)
+        return (
+            common if own is None else common.model_copy(update=own.model_dump(exclude_unset=True))
+        )
 
 
 class AgentConfig(BaseModel):

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from agent.config import RuntimeConfig
-from bridge.errors import ConfigError
+from agent.config import RestartRule, RuntimeConfig
+from bridge.errors import ConfigError, UnknownNameError
 
-RestartRule = Literal["never", "on_failure"]
+_NEVER = RestartRule(when="never")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,9 @@ class NodeSpec:
     and it is busy meanwhile; None means that its steps take no time. The first `idle_messages` of a
     step are what it publishes even with nothing to do; they take no time either.
 
-    `hang_after_s` [s] is how old its last sign of life may grow. An `optional` node may stay away:
-    the robot goes on without it. `note` is for the reader of the picture.
+    `hang_after_s` [s] is how old its last sign of life may grow. `restart` says whether it may be
+    started anew at all; how is the run's `RestartRule`. An `optional` node may stay away: the robot
+    goes on without it. `note` is for the reader of the picture.
 
     What the kernel is told when nodes are processes: `nice` (0 is normal, 19 yields to all),
     `realtime_priority` of SCHED_FIFO (0 does not ask), and `cpu`, the core to stay on.
@@ -59,7 +60,7 @@ class NodeSpec:
     outputs: Mapping[str, str] = field(default_factory=dict[str, str])
     virtual_latency_s: float | None = None
     idle_messages: int = 0
-    restart: RestartRule = "never"
+    restart: Literal["never", "on_failure"] = "never"
     optional: bool = False
     hang_after_s: float = 5.0
     nice: int = 0
@@ -87,6 +88,8 @@ class Graph:
             self._check_node(node)
         for mailbox in self.mailboxes:
             self._check_mailbox(mailbox)
+        for name, rule in self.runtime.restarts.items():
+            self._check_rule(name, rule)
 
     def node(self, name: str) -> NodeSpec:
         """One node by name.
@@ -98,6 +101,25 @@ class Graph:
             if node.name == name:
                 return node
         raise ConfigError(f"The graph has no node {name!r}: {self.node_names()}.")
+
+    def restart_rule(self, name: str) -> RestartRule:
+        """What happens when a node falls.
+
+        Raises:
+            ConfigError: There is none of that name.
+        """
+        may_return = self.node(name).restart == "on_failure"
+        return self.runtime.restart_rule(name) if may_return else _NEVER
+
+    def dependents_of(self, name: str) -> tuple[str, ...]:
+        """The nodes that are started anew together with one, and theirs; in order, without it."""
+        found = {name}
+        waiting = [name]
+        while waiting:
+            new = set(self.restart_rule(waiting.pop()).dependents) - found
+            found |= new
+            waiting += new
+        return tuple(each for each in self.node_names() if each in found - {name})
 
     def node_names(self) -> tuple[str, ...]:
         """The nodes in order."""
@@ -119,7 +141,7 @@ class Graph:
             reads = ", ".join(node.inputs.values()) or "nothing"
             writes = ", ".join(node.outputs.values()) or "nothing"
             lines.append(f"  {node.name:<{width}}  {node.rate_hz:>4g} Hz  {reads} ─► {writes}")
-            about = [node.node_class, _rule(node), *([node.note] if node.note else [])]
+            about = [node.node_class, self._words(node), *([node.note] if node.note else [])]
             lines += [f"  {'':<{width}}           {line}" for line in about]
         lines.append("mailboxes")
         width = max(len(mailbox.name) for mailbox in self.mailboxes)
@@ -128,6 +150,31 @@ class Graph:
             readers = ", ".join(self.readers_of(mailbox.name)) or "outside"
             lines.append(f"  {mailbox.name:<{width}}  {mailbox.kind_name:<16}{writer} ─► {readers}")
         return "\n".join(lines)
+
+    def _words(self, node: NodeSpec) -> str:
+        """What happens when the node falls, in words."""
+        end = "the run goes on without it" if node.optional else "everything stops"
+        if self.restart_rule(node.name).when == "never":
+            return f"when it fails, {end}"
+        others = "".join(f", with {name}" for name in self.dependents_of(node.name))
+        return f"restarted when it fails{others}; if that does not help, {end}"
+
+    def _check_rule(self, name: str, rule: RestartRule) -> None:
+        """A rule may make a node of the graph stricter, and restart others that may be restarted.
+
+        A preset can name a node that this graph is without, such as the planner of a flat agent.
+        """
+        if name not in self.node_names():
+            return
+        restartable = [node.name for node in self.nodes if node.restart == "on_failure"]
+        if name not in restartable:
+            raise ConfigError(
+                f"Node {name!r} is never restarted while the robot moves, so runtime.restarts "
+                f"cannot say how; it can for: {', '.join(restartable) or 'none'}."
+            )
+        for other in rule.dependents:
+            if other not in restartable:
+                raise UnknownNameError(kind="restartable node", name=other, known=restartable)
 
     def _check_node(self, node: NodeSpec) -> None:
         if node.rate_hz <= 0:
@@ -164,11 +211,3 @@ def _check_names(what: str, names: Iterable[str]) -> None:
         if name in seen:
             raise ConfigError(f"The graph has two {what}s called {name!r}.")
         seen.add(name)
-
-
-def _rule(node: NodeSpec) -> str:
-    """What happens when the node falls, in words."""
-    end = "the run goes on without it" if node.optional else "everything stops"
-    if node.restart == "never":
-        return f"when it fails, {end}"
-    return f"restarted when it fails; if that does not help, {end}"

@@ -1,6 +1,6 @@
 """What runs inside a node's own process: start, wait for the word, keep the beat, let go.
 
-A plain class; `agent/runtime_ray.py` makes an actor of it. Everything about the node happens in
+A plain class; `agent/ray_actors.py` makes an actor of it. Everything about the node happens in
 the one call of `live`, because a renderer or a real-time priority belongs to one thread.
 """
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from agent.graph_parts import Graph
+from agent.supervisor import Incident
 from bridge.errors import ConfigError, ContractError
 from bridge.messages import NodeHealth
 from bridge.protocols import Clock
@@ -55,6 +56,11 @@ class Runtime(Protocol):
 
     def health(self) -> Mapping[str, NodeHealth]:
         """The last sign of life of each node that gave one, by node."""
+        ...
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """What fell, and what was decided about it, oldest first; the newest 200."""
         ...
 
     def run_until(self, predicate: Callable[[], bool], timeout_s: float) -> bool:

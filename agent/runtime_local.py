@@ -11,7 +11,7 @@ from agent.graph_parts import Graph, MailboxSpec
 from agent.logs import get_logger
 from agent.runtime import check_external, pick_mailbox
 from agent.spec_checks import check_specs
-from agent.supervisor import NodeDown, Restart, StopAll, Supervisor
+from agent.supervisor import Incident, NodeDown, Restart, StopAll, Supervisor
 from agent.virtual_node import VirtualNode
 from bridge.clock import ManualClock
 from bridge.errors import ConfigError, RuntimeStopped
@@ -38,7 +38,7 @@ class LocalRuntime:
         """
         self._graph = graph
         self._clock = clock or ManualClock(_NS_PER_S)
-        self._supervisor = Supervisor(graph.nodes, graph.runtime)
+        self._supervisor = Supervisor(graph)
         self._nodes = {
             spec.name: VirtualNode(spec, self._clock, measured=measured_latency)
             for spec in graph.nodes
@@ -102,6 +102,11 @@ class LocalRuntime:
         signs = {name: node.health.read() for name, node in self._nodes.items()}
         return {name: sign for name, sign in signs.items() if sign is not None}
 
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """What fell, and what was decided about it, oldest first."""
+        return self._supervisor.incidents
+
     def run_for(self, duration_s: float) -> None:
         """Let `duration_s` [s] of virtual time pass.
 
@@ -157,7 +162,9 @@ class LocalRuntime:
         _log.warning("node_down", node=failure.node, reason=failure.reason, then=str(decision))
         match decision:
             case Restart(at_ns=at_ns):
-                node.restart_at(at_ns)
+                for name in decision.nodes:
+                    self._nodes[name].take_down(failure.reason if name == failure.node else "")
+                    self._nodes[name].restart_at(at_ns)
             case StopAll(reason=reason):
                 self._end(reason)
             case _:

@@ -1,20 +1,22 @@
 """Who is restarted and when everything stops: pure decisions, no processes, no clock.
 
 A runtime tells the supervisor what happened to a node and carries out what it answers. The rule
-behind it: only what the robot can do without is brought back while it moves; when the robot, the
-control loop or the watchdog is gone, the run ends and the robot is brought to rest.
+behind it: only what the robot can do without is brought back while it moves; when the robot or the
+control loop is gone, the run ends and the robot is brought to rest. Nobody else restarts anything
+(docs/decisions/003-one-supervisor.md).
 """
 
 from collections import deque
-from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from agent.config import RuntimeConfig
-from agent.graph_parts import NodeSpec
+from agent.config import RestartRule
+from agent.graph_parts import Graph
 from bridge.clock import seconds_between
 from bridge.messages import NodeHealth
 
 _NS_PER_S = 1_000_000_000
+# What is remembered to be shown; a robot that falls more often is looked at long before.
+_MOST_INCIDENTS = 200
 
 
 class NodeDown(NamedTuple):
@@ -27,11 +29,17 @@ class NodeDown(NamedTuple):
 
 
 class Restart(NamedTuple):
-    """Start the node anew, not before `at_ns`."""
+    """Start the node anew, not before `at_ns`, and its dependents, which are taken down now."""
 
     node: str
     at_ns: int
     attempt: int
+    dependents: tuple[str, ...] = ()
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Everything that is to be started anew, the one that fell first."""
+        return (self.node, *self.dependents)
 
 
 class GoWithout(NamedTuple):
@@ -50,24 +58,35 @@ class StopAll(NamedTuple):
 SupervisorDecision = Restart | GoWithout | StopAll
 
 
+class Incident(NamedTuple):
+    """A failure, and what was decided about it."""
+
+    failure: NodeDown
+    decision: SupervisorDecision
+
+
 class Supervisor:
     """Counts each node's failures and answers what to do about the newest."""
 
-    def __init__(self, nodes: Iterable[NodeSpec], config: RuntimeConfig) -> None:
-        self._nodes = {node.name: node for node in nodes}
-        self._config = config
-        self._failures: dict[str, deque[int]] = {name: deque() for name in self._nodes}
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._rules = {name: graph.restart_rule(name) for name in graph.node_names()}
+        self._failures: dict[str, deque[int]] = {name: deque() for name in self._rules}
+        self._incidents: deque[Incident] = deque(maxlen=_MOST_INCIDENTS)
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """What fell and what followed, oldest first; the newest 200."""
+        return tuple(self._incidents)
 
     def on_node_down(self, event: NodeDown) -> SupervisorDecision:
-        """Decide what follows; called once per failure, in order of time."""
-        node = self._nodes[event.node]
-        attempt = self._count(event)
-        what = f"{event.node} {event.kind}: {event.reason}"
-        if node.restart == "on_failure" and attempt <= self._config.max_restarts:
-            return Restart(event.node, event.stamp_ns + self._backoff_ns(attempt), attempt)
-        if node.restart == "on_failure":
-            what += f" ({attempt} times within {self._config.restart_window_s:g} s)"
-        return GoWithout(event.node, what) if node.optional else StopAll(what)
+        """Decide what follows; called once per failure, in order of time.
+
+        A dependent that is taken down with another has not failed, and is not told of here.
+        """
+        decision = self._decide(event)
+        self._incidents.append(Incident(event, decision))
+        return decision
 
     def silence(self, node: str, sign: NodeHealth | None, launched_ns: int, now_ns: int) -> str:
         """Say for how long a node has been silent if that is too long, else an empty text.
@@ -80,20 +99,35 @@ class Supervisor:
         """
         is_up = sign is not None and sign.ready and sign.stamp_ns >= launched_ns
         last_ns = sign.stamp_ns if sign is not None and is_up else launched_ns
-        limit_s = self._nodes[node].hang_after_s if is_up else self._config.start_timeout_s
+        loading_s = self._graph.runtime.start_timeout_s
+        limit_s = self._graph.node(node).hang_after_s if is_up else loading_s
         silent_s = seconds_between(last_ns, now_ns)
         return f"silent for {silent_s:.1f} s" if silent_s > limit_s else ""
 
-    def _count(self, event: NodeDown) -> int:
+    def _decide(self, event: NodeDown) -> SupervisorDecision:
+        rule = self._rules[event.node]
+        what = f"{event.node} {event.kind}: {event.reason}"
+        if rule.when == "on_failure":
+            attempt = self._count(event, rule)
+            if attempt <= rule.max_restarts:
+                at_ns = event.stamp_ns + _backoff_ns(attempt, rule)
+                dependents = self._graph.dependents_of(event.node)
+                return Restart(event.node, at_ns, attempt, dependents)
+            what += f" ({attempt} times within {rule.window_s:g} s)"
+        is_optional = self._graph.node(event.node).optional
+        return GoWithout(event.node, what) if is_optional else StopAll(what)
+
+    def _count(self, event: NodeDown, rule: RestartRule) -> int:
         """How many failures of this node lie within the window, this one included."""
         stamps = self._failures[event.node]
-        window_ns = round(self._config.restart_window_s * _NS_PER_S)
+        window_ns = round(rule.window_s * _NS_PER_S)
         while stamps and event.stamp_ns - stamps[0] > window_ns:
             stamps.popleft()
         stamps.append(event.stamp_ns)
         return len(stamps)
 
-    def _backoff_ns(self, attempt: int) -> int:
-        # The exponent is capped as well: 2.0 ** 2000 overflows.
-        grown_s = self._config.restart_backoff_s * 2.0 ** min(attempt - 1, 30)
-        return round(min(grown_s, self._config.restart_backoff_max_s) * _NS_PER_S)
+
+def _backoff_ns(attempt: int, rule: RestartRule) -> int:
+    # The exponent is capped as well: 2.0 ** 2000 overflows.
+    grown_s = rule.backoff_s * 2.0 ** min(attempt - 1, 30)
+    return round(min(grown_s, rule.backoff_max_s) * _NS_PER_S)

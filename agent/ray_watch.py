@@ -1,0 +1,75 @@
+"""Looks after the processes of a run, and carries out what the supervisor decides about one."""
+
+from collections.abc import Iterator
+
+from agent.graph_parts import Graph
+from agent.logs import get_logger
+from agent.ray_actors import NodeActors
+from agent.shared_mailboxes import SharedMailboxes
+from agent.supervisor import Incident, NodeDown, Restart, StopAll, Supervisor
+from bridge.clock import SystemClock
+
+# How long a look waits for a process to end [s]; other signs are seen that much later.
+_LOOK_S = 0.05
+_log = get_logger("runtime")
+
+
+class Watch:
+    """Called again and again from one thread; says when the run has to end, and why."""
+
+    def __init__(
+        self, graph: Graph, actors: NodeActors, mail: SharedMailboxes, clock: SystemClock
+    ) -> None:
+        self._graph = graph
+        self._actors = actors
+        self._mail = mail
+        self._clock = clock
+        self._supervisor = Supervisor(graph)
+        self._restarts: dict[str, int] = {}
+        self._is_over = False
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """What fell, and what was decided about it, oldest first."""
+        return self._supervisor.incidents
+
+    def end(self) -> None:
+        """From now on nodes end because they are asked to; callable from any thread."""
+        self._is_over = True
+
+    def look(self) -> str:
+        """Look once, for up to 0.05 s; answer why the run has to end, or nothing."""
+        for failure in (*self._actors.ended(_LOOK_S), *self._silent_nodes()):
+            reason = self._react(failure)
+            if reason:
+                return reason
+        now_ns = self._clock.now_ns()
+        for name in [name for name, at_ns in self._restarts.items() if at_ns <= now_ns]:
+            del self._restarts[name]
+            self._actors.launch(self._graph.node(name))
+        return ""
+
+    def _silent_nodes(self) -> Iterator[NodeDown]:
+        now_ns = self._clock.now_ns()
+        for name in self._actors.names:
+            launched_ns = self._actors.launched_ns(name)
+            sign = self._mail.health(name)
+            silence = self._supervisor.silence(name, sign, launched_ns, now_ns)
+            if silence:
+                yield NodeDown(name, "hung", silence, now_ns)
+
+    def _react(self, failure: NodeDown) -> str:
+        if self._is_over or not self._actors.kill(failure.node):
+            return ""
+        decision = self._supervisor.on_node_down(failure)
+        _log.warning("node_down", node=failure.node, reason=failure.reason, then=str(decision))
+        match decision:
+            case Restart(at_ns=at_ns):
+                for name in decision.nodes:
+                    self._actors.kill(name)
+                    self._restarts[name] = at_ns
+            case StopAll(reason=reason):
+                return reason
+            case _:
+                pass
+        return ""

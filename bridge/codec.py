@@ -9,6 +9,7 @@ import functools
 import math
 import struct
 import sys
+from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -22,9 +23,8 @@ ARRAY_EXTENSION = 1
 MAX_BYTES = 64 * 1024 * 1024
 _MAX_DIMENSIONS = 8
 # Fixed sizes only: a long double differs between machines.
-_DTYPES = frozenset(
-    {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"},
-)
+_NAMES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+_DTYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(f"<{name}") for name in _NAMES}
 
 T = TypeVar("T")
 
@@ -125,13 +125,11 @@ def plain_array(value: object) -> AnyArray:
     if not isinstance(value, np.ndarray):
         raise TypeError(f"a {type(value).__name__}")
     array = cast("AnyArray", value)
-    dtype = f"{array.dtype.kind}{array.dtype.itemsize}"
-    if dtype not in _DTYPES:
-        raise ContractError(
-            leaf="array", expected=f"dtype one of {sorted(_DTYPES)}", got=array.dtype
-        )
+    wanted = _DTYPES.get(array.dtype.str[1:])
+    if wanted is None:
+        raise ContractError(leaf="array", expected=f"dtype one of {list(_NAMES)}", got=array.dtype)
     # `ascontiguousarray` makes a number of no dimensions into a list of one.
-    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).reshape(array.shape)
+    return np.ascontiguousarray(array, dtype=wanted).reshape(array.shape)
 
 
 def _encode_array(value: Any) -> object:  # noqa: ANN401  # msgspec hands over what it does not know.
@@ -148,41 +146,47 @@ def _decode_array(code: int, data: memoryview) -> AnyArray:
     if code != ARRAY_EXTENSION:
         raise TransportError(f"Extension {code} is not known; arrays are {ARRAY_EXTENSION}.")
     try:
-        return array_from(*_split_array(data))
+        return array_at(*_split_array(data), start=0)
     except (struct.error, IndexError, ValueError, OverflowError, UnicodeDecodeError) as error:
         raise TransportError(f"A broken array in {len(data)} bytes: {error}") from error
 
 
-def array_from(dtype: str, shape: tuple[int, ...], elements: memoryview) -> AnyArray:
-    """Look at bytes as an array, which is read-only, aligned, and in native byte order.
+def array_at(dtype: str, shape: tuple[int, ...], data: bytes | memoryview, start: int) -> AnyArray:
+    """Look at some bytes as an array: read-only, aligned, and in native byte order.
 
     Args:
         dtype: Kind and size, as "f4"; not trusted.
         shape: Not trusted.
-        elements: Little-endian, in C order; copied only if they are not aligned.
+        data: Holds the elements, little-endian, in C order; copied only if they are not aligned.
+        start: Where they begin [bytes]; not trusted.
 
     Raises:
-        ValueError: The type is not one that is sent, or the sizes do not agree.
+        ValueError: The type is not one that is sent, or they are not all inside `data`.
         TransportError: A bool is neither 0 nor 1.
     """
-    if dtype not in _DTYPES or len(shape) > _MAX_DIMENSIONS:
+    wanted = _DTYPES.get(dtype)
+    if wanted is None or len(shape) > _MAX_DIMENSIONS:
         raise ValueError(f"dtype {dtype!r} with {len(shape)} dimensions")
-    wanted = math.prod(shape) * int(dtype[1:])
-    if wanted != len(elements):
-        raise ValueError(f"{dtype}{list(shape)} takes {wanted} bytes, not {len(elements)}")
-    array = np.frombuffer(elements, dtype=f"<{dtype}").reshape(shape)
+    try:
+        array: AnyArray = np.ndarray(shape, wanted, data, start)
+    except TypeError as error:
+        raise ValueError(f"{dtype}{list(shape)} at {start} of {len(data)} bytes") from error
     if dtype == "b1" and array.size and int(array.view(np.uint8).max()) > 1:
         raise TransportError("A broken array: a bool is neither 0 nor 1.")
     return _aligned(array)
 
 
 def _split_array(data: memoryview) -> tuple[str, tuple[int, ...], memoryview]:
-    """Take dtype, shape and elements apart."""
+    """Take dtype, shape and elements apart, and check that their sizes agree."""
     name_end = 1 + data[0]
     dtype = bytes(data[1:name_end]).decode("ascii")
     dimensions = data[name_end]
     shape = struct.unpack_from(f"<{dimensions}Q", data, name_end + 1)
-    return dtype, shape, data[name_end + 1 + 8 * dimensions :]
+    elements = data[name_end + 1 + 8 * dimensions :]
+    wanted = math.prod(shape) * int(dtype[1:])
+    if wanted != len(elements):
+        raise ValueError(f"{dtype}{list(shape)} takes {wanted} bytes, not {len(elements)}")
+    return dtype, shape, elements
 
 
 def _aligned(array: AnyArray) -> AnyArray:

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from bridge.arrays import AnyArray
-from bridge.codec import array_from, check_size, decode_with, encode_with, plain_array
+from bridge.codec import array_at, check_size, decode_with, encode_with, plain_array
 from bridge.errors import TransportError
 
 _PLACED_EXTENSION = 2
@@ -93,9 +93,7 @@ def _find_array(code: int, place: memoryview) -> AnyArray:
         start, name, dimensions = _PLACE.unpack_from(place)
         dtype = name.decode("ascii")
         shape = struct.unpack_from(f"<{dimensions}Q", place, _PLACE.size)
-        # Too large a count ends at the end of the bytes, and then the sizes disagree.
-        end = start + functools.reduce(int.__mul__, shape, int(dtype[1:]))
-        return array_from(dtype, shape, memoryview(cast("bytes", place.obj))[start:end])
+        return array_at(dtype, shape, cast("bytes", place.obj), start)
     except (struct.error, ValueError, OverflowError, UnicodeDecodeError) as error:
         raise TransportError(f"A broken place of an array: {error}") from error
 

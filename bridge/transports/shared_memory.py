@@ -3,13 +3,17 @@
 Layout, in 64-bit words: magic, layout version, capacity, head, then two slots of (version, length,
 where the msgpack begins, checksum, payload). The writer fills the slot that the head does *not*
 point to, marked as void meanwhile, and then moves the head. So a writer killed at any point leaves
-the previous message complete, and a reader that is overtaken sees another version or a wrong
-checksum.
+the previous message complete, and a reader that is overtaken sees another version.
+
+That needs stores that become visible in their order, and loads done in theirs, which x86 promises
+and other processors do not: there the checksum, which is of the msgpack alone on x86, is of the
+arrays as well. It took 12 of the 45 µs in which 256 KB went over.
 Arrays are copied once by the writer, into the slot, and once by the reader, out of it.
 """
 
 import fcntl
 import os
+import platform
 import zlib
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +37,7 @@ _VERSION, _LENGTH, _REST_AT, _CHECKSUM, _PAYLOAD = range(5)
 _VOID = 0
 # A reader is overtaken only when the writer publishes twice during one copy.
 _TRIES = 8
+_STORES_ARE_ORDERED = platform.machine() in ("x86_64", "AMD64")
 # A prime number, so that no pattern in an image repeats with it [words].
 _FOLD_WORDS = 509
 
@@ -228,14 +233,16 @@ class SharedLatestValue(Generic[T]):
 
 
 def _checksum(payload: memoryview, version: int, rest_at: int) -> int:
-    """A checksum of a slot, tied to its version: 6 µs for 256 KB where CRC takes 35, measured.
+    """A checksum of what a slot holds, or of its msgpack alone where that is enough.
 
-    What is long is folded first: rows of words, added up column by column. It is there for reads
-    that were overtaken, on processors that reorder stores; it is no protection against an enemy.
+    What is long is folded first: rows of words, added up column by column; 6 µs for 256 KB where
+    CRC alone took 35. It notices reads that were overtaken, and is no protection from an enemy.
     """
-    rows = len(payload) // (_FOLD_WORDS * _WORD)
     # An odd factor, so that no two neighbouring versions begin alike.
     seed = (version * 0x9E3779B1 + rest_at) & 0xFFFFFFFF
+    if _STORES_ARE_ORDERED:
+        return zlib.crc32(payload[rest_at:], seed)
+    rows = len(payload) // (_FOLD_WORDS * _WORD)
     if rows < 2:  # noqa: PLR2004  # One row folds into itself.
         return zlib.crc32(payload, seed)
     words = np.frombuffer(payload, np.uint64, rows * _FOLD_WORDS).reshape(rows, _FOLD_WORDS)

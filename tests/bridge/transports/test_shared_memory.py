@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bridge.errors import ConfigError, ContractError, TransportError
 from bridge.messages import Goal, Latent, Observation
 from bridge.testing import example_latent
+from bridge.transports import shared_memory
 from bridge.transports.segments import (
     create_segment,
     list_segments,
@@ -22,7 +23,7 @@ from bridge.transports.segments import (
     segment_folder,
     sweep_stale_segments,
 )
-from bridge.transports.shared_memory import SharedLatestValue, _checksum  # pyright: ignore[reportPrivateUsage]
+from bridge.transports.shared_memory import SharedLatestValue
 
 ROOT = Path(__file__).parents[3]
 
@@ -114,29 +115,46 @@ def test_a_message_of_another_type_is_refused(mailbox: SharedLatestValue[Latent]
         reader.read()
 
 
-def test_a_half_written_message_is_never_read(mailbox: SharedLatestValue[Latent]) -> None:
-    """If the newest slot is damaged, the reader keeps the last complete message."""
+@pytest.mark.parametrize(("is_ordered", "damaged"), [(True, -1), (False, -1), (False, 100)])
+def test_a_half_written_message_is_never_read(
+    mailbox: SharedLatestValue[Latent],
+    monkeypatch: pytest.MonkeyPatch,
+    is_ordered: bool,  # noqa: FBT001  # A parameter of the test.
+    damaged: int,
+) -> None:
+    """If the newest slot is damaged, the reader keeps the last complete message.
+
+    Where stores become visible in their order, an array can not be torn and is not looked at.
+    """
+    monkeypatch.setattr(shared_memory, "_STORES_ARE_ORDERED", is_ordered)
     mailbox.publish(example_latent(sequence=1))
     with SharedLatestValue(mailbox.address, Latent) as reader:
         first = reader.read()
         mailbox.publish(example_latent(sequence=2))
-        start = (mailbox._slot(2) + 4) * 8
-        mailbox._bytes[start + 100] ^= 0xFF
+        slot = mailbox._slot(2)
+        length = mailbox._words[slot + 1]
+        mailbox._bytes[(slot + 4) * 8 + damaged % length] ^= 0xFF
         assert reader.read() is first
         assert reader.statistics().overtaken > 0
 
 
 @given(
-    latent=st.integers(0, 3000), flipped=st.integers(0, 7), share=st.floats(0, 1, exclude_max=True)
+    seed=st.integers(0, 3000), flipped=st.integers(0, 7), share=st.floats(0, 1, exclude_max=True)
 )
-def test_one_flipped_bit_anywhere_is_noticed(latent: int, flipped: int, share: float) -> None:
+def test_one_flipped_bit_anywhere_is_noticed(seed: int, flipped: int, share: float) -> None:
     """Whatever the length of a message, no single bit of it can change unnoticed."""
-    sent = np.random.default_rng(latent).bytes(latent * 7 + 1)
-    checksum = _checksum(memoryview(sent), 3, 0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shared_memory, "_STORES_ARE_ORDERED", False)
+        _check_noticed(seed, flipped, share)
+
+
+def _check_noticed(seed: int, flipped: int, share: float) -> None:
+    sent = np.random.default_rng(seed).bytes(seed * 7 + 1)
+    checksum = shared_memory._checksum(memoryview(sent), 3, 0)
     damaged = bytearray(sent)
     damaged[int(share * len(sent))] ^= 1 << flipped
-    assert _checksum(memoryview(bytes(damaged)), 3, 0) != checksum
-    assert _checksum(memoryview(sent), 4, 0) != checksum
+    assert shared_memory._checksum(memoryview(bytes(damaged)), 3, 0) != checksum
+    assert shared_memory._checksum(memoryview(sent), 4, 0) != checksum
 
 
 def test_a_large_array_is_copied_once_on_each_side() -> None:

@@ -248,10 +248,26 @@ class MemoryView(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
         return self.time_s.shape[0] == 0
 
 
-class PlanningStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What the slow brain is doing, for display and traces.
+class MemorySnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the policy remembers, kept for the case that its process falls.
 
-    `subtasks` carry their states; `thoughts` are those of the plan being written.
+    `bank` is what `Memory.snapshot` gave. The newest latent in it is named by its stamp and
+    sequence, so that the one still in the mailbox is not remembered twice.
+    """
+
+    goal: Goal
+    episode_id: str
+    bank: bytes
+    latent_stamp_ns: int
+    latent_sequence: int
+    stamp_ns: int
+
+
+class PlanningStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the slow brain is doing, for display and traces; a planner that is restarted resumes it.
+
+    `subtasks` carry their states; `thoughts` are those of the plan being written. The active
+    subtask began at `active_since_ns`; `replans` counts against the budget.
     """
 
     phase: Literal["idle", "thinking", "acting", "goal_done", "goal_failed"]
@@ -264,6 +280,8 @@ class PlanningStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     plan_latency_s: float = 0.0
     latent_age_s: float = float("inf")
     plans_made: int = 0
+    replans: int = 0
+    active_since_ns: int = 0
 
 
 class LoopStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -333,6 +351,7 @@ Message = (
     | Command
     | Hold
     | MemoryView
+    | MemorySnapshot
     | PlanningStatus
     | LoopStatus
     | WorldReport

@@ -11,6 +11,7 @@ from bridge.clock import seconds_between
 from bridge.messages import (
     Goal,
     Latent,
+    MemorySnapshot,
     MemoryView,
     Observation,
     PlanningStatus,
@@ -37,13 +38,50 @@ class PolicyMemory:
         self._goal: Goal | None = None
         self._episode_id = ""
         self._newest: Latent | None = None
+        # Stamp and sequence of the newest latent inside a memory that was restored.
+        self._restored = (-1, -1)
         self._has_written = False
+        self._has_news = False
         self._has_just_begun = False
 
     @property
     def goal(self) -> Goal | None:
         """The goal that the memory is of."""
         return self._goal
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something was remembered since the last snapshot."""
+        return self._has_news
+
+    def snapshot(self, now_ns: int) -> MemorySnapshot | None:
+        """The whole state; None when nothing is remembered."""
+        memory, goal, newest = self._memory, self._goal, self._newest
+        if memory is None or goal is None or newest is None:
+            return None
+        self._has_news = False
+        return MemorySnapshot(
+            goal=goal,
+            episode_id=self._episode_id,
+            bank=memory.snapshot(),
+            latent_stamp_ns=newest.observation_stamp_ns,
+            latent_sequence=newest.sequence,
+            stamp_ns=now_ns,
+        )
+
+    def restore(self, kept: MemorySnapshot) -> None:
+        """Go back to a snapshot; nothing happens without a memory.
+
+        Raises:
+            TransportError: The bytes are not a snapshot. Nothing is changed then, nor below.
+            ContractError: It is of a memory of other latents, or of a larger one.
+        """
+        if self._memory is None:
+            return
+        self._memory.restore(kept.bank)
+        self._goal, self._episode_id = kept.goal, kept.episode_id
+        self._restored = (kept.latent_stamp_ns, kept.latent_sequence)
+        self._has_written = True
 
     def begin_if_new(self, goal: Goal, observation: Observation) -> bool:
         """Forget everything if the goal or the robot's episode is another; say whether it was."""
@@ -67,7 +105,8 @@ class PolicyMemory:
         if latent is None or latent is self._newest or memory is None or goal is None:
             return
         self._newest = latent
-        if latent.episode_id != self._episode_id:
+        is_restored = (latent.observation_stamp_ns, latent.sequence) == self._restored
+        if latent.episode_id != self._episode_id or is_restored:
             return
         if may_be_left_over and not _is_of(latent, goal, planning):
             return
@@ -76,7 +115,7 @@ class PolicyMemory:
             start_ns = min(goal.stamp_ns, latent.observation_stamp_ns)
             memory.reset(episode_id=self._episode_id, start_ns=start_ns)
         memory.write(latent)
-        self._has_written = True
+        self._has_written = self._has_news = True
 
     def read(self, now_ns: int) -> MemoryView:
         """What is remembered now, without the words; empty without a memory."""

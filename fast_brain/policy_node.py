@@ -18,12 +18,13 @@ from bridge.plugins import load_plugin, make_plugin
 from bridge.protocols import Clock, Memory, Policy
 from bridge.specs import PolicySpec
 from fast_brain.config import FastBrainNodeConfig
+from fast_brain.memory_keeper import MemoryKeeper
 from fast_brain.policy_memory import PolicyMemory, active_subtask
 from fast_brain.robot_choice import read_robot_spec
 
 
 class PolicyNode:
-    """Reads `goal`, `observation`, `planning`, `latent`; writes `chunk`.
+    """Reads `goal`, `observation`, `planning`, `latent`; writes `chunk`, and keeps its `memory`.
 
     In mode "hierarchical" it acts on the active subtask of the planner's goal; in mode "flat" on
     the text of the newest goal, with an empty memory, until that goal is done.
@@ -37,13 +38,14 @@ class PolicyNode:
         outputs: Mailboxes,
         clock: Clock,
     ) -> None:
-        del clock
+        self._clock = clock
         self._config = config
         self._settings = config.fast_brain
         self._inputs = inputs
         self._outputs = outputs
         self._policy: Policy | None = None
         self._memory = PolicyMemory(None, stale_after_s=self._settings.stale_after_s)
+        self._keeper = MemoryKeeper(self._memory, outputs)
         self._failures = 0
         self.last_error = ""
 
@@ -53,7 +55,7 @@ class PolicyNode:
         return self._policy.spec if self._policy else None
 
     def start(self) -> None:
-        """Load the policy and make its memory.
+        """Load the policy and make its memory; bring back what was kept before a fall.
 
         Raises:
             TandemError: One of them cannot be made.
@@ -67,6 +69,8 @@ class PolicyNode:
             options = {"latent": latent, **settings.memory_options}
             memory = make_plugin("memory", settings.memory, options)
         self._memory = PolicyMemory(memory, stale_after_s=settings.stale_after_s)
+        self._keeper = MemoryKeeper(self._memory, self._outputs)
+        self._keeper.restore(self._clock.now_ns())
 
     def step(self, now_ns: int) -> None:
         """One beat: a chunk, if there is something to do and something to see.
@@ -96,10 +100,12 @@ class PolicyNode:
                 publish_output(
                     self._outputs, "chunk", self._act(policy, observation, subtask, now_ns)
                 )
+            # Last: the chunk does not wait for it.
+            self._keeper.keep(now_ns)
         except TandemError as error:
             self._note_failure(error)
         else:
-            self._failures, self.last_error = 0, ""
+            self._failures, self.last_error = 0, self._keeper.trouble
 
     def close(self) -> None:
         """Let go of the network."""

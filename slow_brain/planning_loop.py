@@ -74,6 +74,22 @@ class PlanningLoop:
         self._verdicts, self._replans, self._plans_made = {}, 0, 0
         self._latent_stamp_ns = None
 
+    def resume(self, status: PlanningStatus) -> None:
+        """Go on where a planner that fell had come to, by the last status it showed.
+
+        What is done stays done, the active subtask keeps its time limit, and replans stay spent.
+        A goal that had ended stays ended; one that had not is thought about at once.
+        """
+        if status.goal is None:
+            return
+        self.follow(status.goal)
+        self._phase, self._reason = status.phase, status.reason
+        self._subtasks.restore(status.subtasks)
+        self._plan, self._plan_latency_s = status.plan, status.plan_latency_s
+        self._plans_made, self._replans = status.plans_made, status.replans
+        self._active_since_ns = status.active_since_ns
+        self._trigger = "planner restarted"
+
     def next_request(self, observation: Observation | None, now_ns: int) -> PlanRequest | None:
         """Return what to think about now, or None while there is no reason to think."""
         if self._goal is None or self._phase not in ("thinking", "acting") or observation is None:
@@ -241,4 +257,6 @@ class PlanningLoop:
             plan_latency_s=self._plan_latency_s,
             latent_age_s=age_s,
             plans_made=self._plans_made,
+            replans=self._replans,
+            active_since_ns=self._active_since_ns,
         )

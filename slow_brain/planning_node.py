@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from bridge.clock import seconds_between
 from bridge.errors import ConfigError, ContractError, TandemError, UnknownGoalError
-from bridge.messages import Goal, Latent, Plan, PlanRequest, Thought
+from bridge.messages import Goal, Latent, Plan, PlanningStatus, PlanRequest, Thought
 from bridge.nodes import Mailboxes, blaming, publish_output, read_input
 from bridge.plugins import make_plugin
 from bridge.protocols import Clock, Planner
 from bridge.specs import PlannerSpec
+from bridge.trace import emit
 from slow_brain.config import SlowBrainConfig
 from slow_brain.planning_loop import PlanningLoop
 
@@ -23,7 +24,11 @@ _End = object()
 
 
 class PlanningNode:
-    """Reads `goal` and `observation`; writes `planning` and `latent`."""
+    """Reads `goal` and `observation`; writes `planning` and `latent`.
+
+    What stands in `planning` when it starts is what a planner before it, which fell, showed last:
+    it goes on from there.
+    """
 
     def __init__(
         self, *, config: SlowBrainConfig, inputs: Mailboxes, outputs: Mailboxes, clock: Clock
@@ -43,7 +48,7 @@ class PlanningNode:
         return self._planner.spec if self._planner else None
 
     def start(self) -> None:
-        """Load the planner.
+        """Load the planner, and resume what the one before it had begun.
 
         Raises:
             TandemError: It cannot be made.
@@ -53,6 +58,17 @@ class PlanningNode:
         )
         self._planner = planner
         self._loop = PlanningLoop(self._config, planner.spec.latent)
+        shown: PlanningStatus | None = read_input(self._outputs, "planning")
+        if shown is not None:
+            self._loop.resume(shown)
+            emit(
+                self._outputs,
+                "planner.resumed",
+                self._clock.now_ns(),
+                goal_id=self._loop.goal_id,
+                phase=shown.phase,
+                subtasks=[f"{each.text}: {each.state}" for each in shown.subtasks],
+            )
 
     def step(self, now_ns: int) -> None:
         """Think, if there is a reason to.

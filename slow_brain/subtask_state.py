@@ -45,6 +45,15 @@ class SubtaskList:
         """What has been done, in order."""
         return tuple(each for each in self.past if each.state is SubtaskState.DONE)
 
+    def restore(self, subtasks: tuple[Subtask, ...]) -> None:
+        """Go back to a list that was shown; ids go on from what was begun by then."""
+        over = {SubtaskState.DONE, SubtaskState.FAILED, SubtaskState.SKIPPED}
+        self.past = tuple(each for each in subtasks if each.state in over)
+        active = (each for each in subtasks if each.state is SubtaskState.ACTIVE)
+        self.active = next(active, None)
+        self.pending = tuple(each for each in subtasks if each.state is SubtaskState.PENDING)
+        self._count = len(self.past) + (self.active is not None)
+
     def begin(self, step: Subtask) -> None:
         """Make a planned step the subtask under way.
 

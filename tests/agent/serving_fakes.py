@@ -7,6 +7,7 @@ import numpy as np
 
 from agent.config import AgentConfig, load_config
 from agent.graph_parts import Graph
+from agent.supervisor import Incident
 from bridge.clock import ManualClock
 from bridge.errors import RuntimeStopped
 from bridge.messages import (
@@ -36,6 +37,11 @@ class FakeRuntime:
         self.stopped_because = ""
         self.is_started = False
         self.on_goal: Callable[[Goal], None] | None = None
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """Nothing ever fell."""
+        return ()
 
     def start(self) -> None:
         """Be ready at once."""

@@ -224,9 +224,10 @@ class MemoryView(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
     """What the policy may remember: L latents in order of time, the newest last.
 
     `perceptual` is [L, N, D], `cognitive` [L, M, D], `time_s` [L] seconds of the episode, and
-    `now_s` the episode's time when it was read. L may be 0; then `newest_age_s` is inf and
-    `latent_sequence` -1. Subtask and sequence are those of the newest latent; the memory does
-    not know the goal, so whoever runs the policy fills in `goal_text`.
+    `now_s` the episode's time when it was read. `cognitive_time_s` [L] is given where the two
+    streams remember different times. L may be 0; then `newest_age_s` is inf and `latent_sequence`
+    -1. Subtask and sequence are those of the newest latent; the memory does not know the goal, so
+    whoever runs the policy fills in `goal_text`.
     """
 
     perceptual: FloatArray
@@ -238,9 +239,12 @@ class MemoryView(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
     subtask_text: str = ""
     goal_text: str = ""
     now_s: float
+    cognitive_time_s: FloatArray | None = None
 
     def __post_init__(self) -> None:
         _freeze_floats(self, "perceptual", "cognitive", "time_s")
+        if self.cognitive_time_s is not None:
+            _freeze_floats(self, "cognitive_time_s")
 
     @property
     def is_empty(self) -> bool:

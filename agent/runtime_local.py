@@ -87,6 +87,33 @@ class LocalRuntime:
             raise ConfigError(f"Node {name!r} is not running now.")
         return node
 
+    def kill(self, name: str) -> None:
+        """Let a node die now, as by `kill -9`; what follows is the supervisor's business.
+
+        Raises:
+            ConfigError: There is no such node.
+        """
+        self._graph.node(name)
+        self._nodes[name].kill()
+
+    def freeze(self, name: str, duration_s: float) -> None:
+        """Let a node do nothing for `duration_s` [s], as by SIGSTOP and SIGCONT.
+
+        Raises:
+            ConfigError: There is no such node.
+        """
+        self._graph.node(name)
+        self._nodes[name].freeze(duration_s)
+
+    def slow_down(self, name: str, extra_s: float) -> None:
+        """From now on the work of a node that takes time takes `extra_s` [s] longer; 0 ends it.
+
+        Raises:
+            ConfigError: There is no such node.
+        """
+        self._graph.node(name)
+        self._nodes[name].extra_latency_ns = round(extra_s * _NS_PER_S)
+
     def publish(self, name: str, message: Any) -> None:  # noqa: ANN401  # The mailbox's own type.
         """Put a message into an external mailbox; nodes see it at their next step."""
         self._check_running()

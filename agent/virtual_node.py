@@ -34,8 +34,10 @@ class VirtualNode:
         # What the step under way has published, and how long it had taken by then [ns].
         self._outbox: list[tuple[DelayedLatestValue[Any], Any, int]] = []
         self._host: NodeHost | None = None
-        self._due_ns = self._restart_ns = self._hung_ns = _NEVER_NS
+        self._due_ns = self._restart_ns = self._hung_ns = self._died_ns = _NEVER_NS
         self._first_due_ns = 0
+        # How much longer its work takes than declared, for as long as somebody wants it [ns].
+        self.extra_latency_ns = 0
         self._step_began_ns = 0
         self.health = InProcessLatestValue[NodeHealth]()
 
@@ -52,7 +54,7 @@ class VirtualNode:
     @property
     def next_event_ns(self) -> int:
         """When something happens to this node next."""
-        return min(self._due_ns, self._restart_ns, self._hung_ns)
+        return min(self._due_ns, self._restart_ns, self._hung_ns, self._died_ns)
 
     def make_output(self, name: str) -> Any:  # noqa: ANN401  # A mailbox of any type.
         """A mailbox for what this node publishes."""
@@ -86,6 +88,8 @@ class VirtualNode:
         try:
             if self._restart_ns <= now_ns:
                 self.start(mailboxes)
+            if self._died_ns <= now_ns:
+                return NodeDown(self._spec.name, "died", "killed", now_ns)
             if self._hung_ns <= now_ns:
                 limit_s = self._spec.hang_after_s
                 return NodeDown(self._spec.name, "hung", f"silent for {limit_s:g} s", now_ns)
@@ -97,6 +101,22 @@ class VirtualNode:
             return NodeDown(self._spec.name, "raised", f"{type(error).__name__}: {error}", now_ns)
         return None
 
+    def kill(self) -> None:
+        """Die as a process does that is killed: nothing is closed, what was not seen is lost."""
+        self._host = None
+        self._forget()
+        self._died_ns = self._clock.now_ns()
+
+    def freeze(self, duration_s: float) -> None:
+        """Do nothing for a while, as a process that is stopped; too long counts as hung."""
+        if self._host is None:
+            return
+        now_ns = self._clock.now_ns()
+        hang_ns = now_ns + round(self._spec.hang_after_s * _NS_PER_S)
+        until_ns = now_ns + round(duration_s * _NS_PER_S)
+        self._due_ns = max(self._due_ns, self._next_beat_ns(until_ns))
+        self._hung_ns = hang_ns if until_ns > hang_ns else _NEVER_NS
+
     def restart_at(self, at_ns: int) -> None:
         """Come back at this time."""
         self._restart_ns = at_ns
@@ -104,10 +124,7 @@ class VirtualNode:
     def take_down(self, error: str = "") -> None:
         """Close the node, if it is up, and forget what it had not finished."""
         host, self._host = self._host, None
-        self._due_ns = self._restart_ns = self._hung_ns = _NEVER_NS
-        self._outbox.clear()
-        for mailbox in self._outputs:
-            mailbox.forget_waiting()
+        self._forget()
         if host is None:
             return
         try:
@@ -116,6 +133,13 @@ class VirtualNode:
             # One node that cannot close must not keep the others, and the robot, from closing.
             _log.exception("node_did_not_close", node=self._spec.name)
         host.report(ready=False, error=error)
+
+    def _forget(self) -> None:
+        """Let go of everything that was to happen."""
+        self._due_ns = self._restart_ns = self._hung_ns = self._died_ns = _NEVER_NS
+        self._outbox.clear()
+        for mailbox in self._outputs:
+            mailbox.forget_waiting()
 
     def _step(self, host: NodeHost, now_ns: int) -> None:
         self._step_began_ns = time.perf_counter_ns()
@@ -137,6 +161,7 @@ class VirtualNode:
         ready_ns = now_ns
         for number, (mailbox, message, taken_ns) in enumerate(self._outbox):
             latency_ns = taken_ns if self._measured else self._declared_latency_ns
+            latency_ns += self.extra_latency_ns
             is_work = number >= self._spec.idle_messages
             due_ns = now_ns + latency_ns * is_work
             mailbox.deliver(message, due_ns)

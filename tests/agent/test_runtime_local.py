@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from agent.config import RuntimeConfig
+from agent.config import RestartRule, RuntimeConfig
 from agent.graph import Graph, MailboxSpec, NodeSpec
 from agent.runtime import Runtime
 from agent.runtime_local import LocalRuntime
@@ -236,3 +236,55 @@ def test_a_node_whose_plug_in_is_missing_names_it() -> None:
     run = run_of(node("a", "NoSuchNode"))
     with pytest.raises(PluginError, match="toy_nodes:NoSuchNode"):
         run.start()
+
+
+def test_a_killed_node_is_not_closed_and_comes_back() -> None:
+    """A death is seen at once: nothing is tidied up, and the supervisor decides what follows."""
+    run = started(node("a"), node("k", restart="on_failure"), restart_backoff_s=0.5)
+    first = run.node("k")
+    run.run_for(0.3)
+    run.kill("k")
+    run.run_for(0.3)
+    assert not first.is_closed
+    assert [incident.failure.kind for incident in run.incidents] == ["died"]
+    run.run_for(0.5)
+    assert run.node("k") is not first
+
+
+@pytest.mark.parametrize(("frozen_s", "returns"), [(1.0, True), (3.0, False)])
+def test_a_frozen_node_goes_on_unless_it_takes_too_long(*, frozen_s: float, returns: bool) -> None:
+    """A pause below the limit is only a pause; a longer one counts as hung."""
+    run = started(node("a"), node("f", optional=True, hang_after_s=2.0))
+    run.run_for(0.05)
+    run.freeze("f", frozen_s)
+    run.run_for(0.9)
+    assert run.read("f").text == "1"
+    run.run_for(4.0)
+    assert (run.read("f").text != "1") == returns
+    assert [incident.failure.kind for incident in run.incidents] == ([] if returns else ["hung"])
+    assert len(run.node("a").stepped_ns) == 50
+
+
+def test_a_node_that_is_slowed_down_is_seen_later() -> None:
+    """The extra time comes on top of the declared latency, until it is taken back."""
+    run = started(node("s", virtual_latency_s=0.1))
+    run.slow_down("s", 0.5)
+    run.run_for(0.55)
+    assert run.read("s") is None
+    run.run_for(0.1)
+    assert run.read("s").text == "1"
+
+
+def test_dependents_return_with_the_node_that_fell() -> None:
+    """A node that depends on one that died is taken down with it and is new as well."""
+    rule = RestartRule(backoff_s=0.5, dependents=("d",))
+    run = started(
+        node("d", restart="on_failure"), node("k", restart="on_failure"), restarts={"k": rule}
+    )
+    first = run.node("d")
+    run.kill("k")
+    run.run_for(0.1)
+    assert first.is_closed
+    run.run_for(0.6)
+    assert run.node("d") is not first
+    assert len(run.incidents) == 1

@@ -54,9 +54,12 @@ class RuntimeConfig(BaseModel):
     """How the graph is run and watched.
 
     The two latencies are those of virtual time only: what the planner or the policy publishes in
-    the local runtime is seen that much later. A node whose last sign of life is older than its
-    `…hang_after_s` [s] counts as hung. The two limits are of one encoded message in shared memory
-    [bytes], where two of each have room; so is `memory_limit_bytes`, of what the policy remembers.
+    the local runtime is seen that much later. So is `coupling`: "synchronous" freezes the arm while
+    the planner thinks, as rivals do, to compare with.
+
+    A node whose last sign of life is older than its `…hang_after_s` [s] counts as hung. The two
+    limits are of one encoded message in shared memory [bytes], where two of each have room; so is
+    `memory_limit_bytes`, of what the policy remembers.
 
     The four settings of restarting are those of every node that may be restarted (`RestartRule`);
     `restarts` changes them for one node, by its name.
@@ -66,6 +69,7 @@ class RuntimeConfig(BaseModel):
 
     planner_latency_s: float = Field(default=0.5, ge=0)
     policy_latency_s: float = Field(default=0.05, ge=0)
+    coupling: Literal["asynchronous", "synchronous"] = "asynchronous"
     start_timeout_s: float = Field(default=180.0, gt=0)
     stop_timeout_s: float = Field(default=10.0, gt=0)
     hang_after_s: float = Field(default=5.0, gt=0)

@@ -1,7 +1,8 @@
 """The graph in one process, in virtual time: the same every time, as fast as it computes.
 
 Nodes that are due at an instant are stepped in the order of the graph. What the planner and the
-policy publish is seen later by their latency, so a slow brain is slow here as well.
+policy publish is seen later by their latency, so a slow brain is slow here as well. With
+`runtime.coupling: synchronous` the arm is frozen meanwhile, as rivals do it: for comparison.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from agent.logs import get_logger
 from agent.runtime import check_external, pick_mailbox
 from agent.spec_checks import check_specs
 from agent.supervisor import Incident, NodeDown, Restart, StopAll, Supervisor
+from agent.virtual_coupling import PausableStop, SynchronousCoupling
 from agent.virtual_node import VirtualNode
 from bridge.clock import ManualClock
 from bridge.errors import ConfigError, RuntimeStopped
@@ -45,6 +47,7 @@ class LocalRuntime:
         }
         self._mailboxes = {spec.name: self._make_mailbox(spec) for spec in graph.mailboxes}
         self._mailboxes |= {f"health.{name}": node.health for name, node in self._nodes.items()}
+        self._coupling = self._couple()
         self._is_started = False
         self._stopped_because = ""
 
@@ -174,10 +177,21 @@ class LocalRuntime:
             return InProcessLatestValue[Any]()
         return self._nodes[writers[0]].make_output(spec.name)
 
+    def _couple(self) -> SynchronousCoupling | None:
+        """What freezes the arm while the planner thinks; None when nothing does."""
+        nodes = self._nodes
+        if self._graph.runtime.coupling != "synchronous" or "planner" not in nodes:
+            return None
+        stop = PausableStop(self._mailboxes["stop"])
+        nodes["control"].read_instead("stop", stop)
+        return SynchronousCoupling(nodes["planner"], nodes["policy"], stop)
+
     def _live_through(self, now_ns: int) -> None:
         """Step, restart or give up on each node that has something due now."""
         for node in self._nodes.values():
             failure = node.live_through(now_ns, self._mailboxes)
+            if self._coupling is not None:
+                self._coupling.follow(now_ns)
             if failure is not None:
                 self._react(node, failure)
             if self._stopped_because:

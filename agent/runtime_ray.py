@@ -34,7 +34,16 @@ class RayRuntime:
     """
 
     def __init__(self, graph: Graph) -> None:
-        """Make a run that has not started."""
+        """Make a run that has not started.
+
+        Raises:
+            ConfigError: The graph is to be run in a way that only virtual time has.
+        """
+        if graph.runtime.coupling != "asynchronous":
+            raise ConfigError(
+                f"runtime.coupling is {graph.runtime.coupling!r}, which is for comparisons in "
+                "virtual time; processes never wait for each other. Leave it out, or `agent eval`."
+            )
         self._graph = graph
         self._clock = SystemClock()
         self._embedded: EmbeddedRay | None = None

@@ -30,12 +30,13 @@ class VirtualNode:
         self._measured = measured
         self._declared_latency_ns = round((spec.virtual_latency_s or 0.0) * _NS_PER_S)
         self._period_ns = round(_NS_PER_S / spec.rate_hz)
+        self._other_inputs: dict[str, Any] = {}
         self._outputs: list[DelayedLatestValue[Any]] = []
         # What the step under way has published, and how long it had taken by then [ns].
         self._outbox: list[tuple[DelayedLatestValue[Any], Any, int]] = []
         self._host: NodeHost | None = None
         self._due_ns = self._restart_ns = self._hung_ns = self._died_ns = _NEVER_NS
-        self._first_due_ns = 0
+        self._first_due_ns = self._ready_ns = 0
         # How much longer its work takes than declared, for as long as somebody wants it [ns].
         self.extra_latency_ns = 0
         self._step_began_ns = 0
@@ -56,6 +57,23 @@ class VirtualNode:
         """When something happens to this node next."""
         return min(self._due_ns, self._restart_ns, self._hung_ns, self._died_ns)
 
+    @property
+    def busy_until_ns(self) -> int:
+        """When the step under way will be over, or taken for hung; in the past when none is."""
+        return min(self._ready_ns, self._hung_ns)
+
+    def read_instead(self, role: str, mailbox: Any) -> None:  # noqa: ANN401  # A mailbox of any type.
+        """Let the node find another mailbox in this role than the graph says; before its start."""
+        self._other_inputs[role] = mailbox
+
+    def hold_back_until(self, at_ns: int) -> None:
+        """Do not step the node before a time; it is due then, or when it is done if that is later.
+
+        A node that is down stays so.
+        """
+        if self._host is not None:
+            self._first_due_ns = self._due_ns = max(at_ns, self._ready_ns)
+
     def make_output(self, name: str) -> Any:  # noqa: ANN401  # A mailbox of any type.
         """A mailbox for what this node publishes."""
         del name
@@ -74,14 +92,15 @@ class VirtualNode:
         self._restart_ns = _NEVER_NS
         self._host = NodeHost(
             self._spec,
-            inputs={role: mailboxes[name] for role, name in self._spec.inputs.items()},
+            inputs={role: mailboxes[name] for role, name in self._spec.inputs.items()}
+            | self._other_inputs,
             outputs={role: mailboxes[name] for role, name in self._spec.outputs.items()},
             health=self.health,
             clock=self._clock,
         )
         self._host.start()
         self._host.report(ready=True)
-        self._first_due_ns = self._due_ns = self._clock.now_ns()
+        self._first_due_ns = self._due_ns = self._ready_ns = self._clock.now_ns()
 
     def live_through(self, now_ns: int, mailboxes: Mapping[str, Any]) -> NodeDown | None:
         """Do what is due now; answer with the failure if there was one."""
@@ -137,6 +156,7 @@ class VirtualNode:
     def _forget(self) -> None:
         """Let go of everything that was to happen."""
         self._due_ns = self._restart_ns = self._hung_ns = self._died_ns = _NEVER_NS
+        self._ready_ns = 0
         self._outbox.clear()
         for mailbox in self._outputs:
             mailbox.forget_waiting()
@@ -144,10 +164,10 @@ class VirtualNode:
     def _step(self, host: NodeHost, now_ns: int) -> None:
         self._step_began_ns = time.perf_counter_ns()
         host.step(now_ns)
-        ready_ns = self._deliver(now_ns)
+        self._ready_ns = self._deliver(now_ns)
         hang_ns = now_ns + round(self._spec.hang_after_s * _NS_PER_S)
-        self._hung_ns = hang_ns if ready_ns > hang_ns else _NEVER_NS
-        self._due_ns = self._next_beat_ns(max(ready_ns, now_ns + 1))
+        self._hung_ns = hang_ns if self._ready_ns > hang_ns else _NEVER_NS
+        self._due_ns = self._next_beat_ns(max(self._ready_ns, now_ns + 1))
 
     def _take(self, mailbox: DelayedLatestValue[Any], message: Any) -> None:  # noqa: ANN401  # Of the mailbox's type.
         self._outbox.append((mailbox, message, time.perf_counter_ns() - self._step_began_ns))

@@ -1,10 +1,12 @@
 """The command line: which commands there are. What they do stands in `agent/commands/`."""
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from agent.commands import demonstrating, goals, looking, making, measuring
+from agent.commands import authoring, demonstrating, goals, looking, making, measuring
 from agent.commands.common import set_debug
 
 app = typer.Typer(
@@ -36,7 +38,9 @@ _COMMANDS = (
     (app, "run", goals.run, 'agent run "put the cube in the drawer, then close and lock it"'),
     (app, "eval", measuring.evaluate, "agent eval --suite scene-chain --episodes 100 --workers 2"),
     (app, "doctor", looking.doctor, "agent doctor --json"),
-    (app, "list", looking.list_parts, "agent list"),
+    (app, "list", authoring.list_parts, "agent list --json"),
+    (app, "new", authoring.new, "agent new planner my_planner"),
+    (app, "check", authoring.check, "agent check point_arm --set slow_brain.rate_hz=5"),
     (app, "graph", looking.graph, "agent graph point_arm"),
     (demos, "record", making.record, "agent demos record --episodes 800 --seed 1 --workers 2"),
     (train, "planner", making.train_planner, "agent train planner --demos datasets/scene --resume"),
@@ -50,6 +54,10 @@ app.add_typer(train, name="train")
 
 def main() -> None:
     """Run the command line; ends the process with its exit code."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        # A plug-in of yours is found as module:Name without installing it; last, to hide nothing.
+        sys.path.append(here)
     app()
 
 

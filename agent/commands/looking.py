@@ -1,6 +1,6 @@
-"""`agent doctor`, `agent list` and `agent graph`: what there is, before anything moves."""
+"""`agent doctor` and `agent graph`: what there is, before anything moves."""
 
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
@@ -20,22 +20,6 @@ def doctor(
 
 
 @told
-def list_parts() -> None:
-    """Show the presets, the plug-ins and the suites there are."""
-    from agent.evaluation.suites import list_suites
-    from bridge.plugins import PluginKind, list_plugins
-    from configs import preset_names
-
-    _block("presets", [(name, "") for name in preset_names()])
-    kinds: tuple[PluginKind, ...] = get_args(PluginKind)
-    for kind in kinds:
-        found = list_plugins(kind)
-        plural = f"{kind.removesuffix('y')}ies" if kind.endswith("y") else f"{kind}s"
-        _block(plural, [(one.name, f"{one.target}  ({one.distribution})") for one in found])
-    _block("suites", [(suite.name, suite.what) for suite in list_suites()])
-
-
-@told
 def graph(
     preset: Annotated[str, typer.Argument(help="A preset's name, or a YAML file.")] = "demo",
     overrides: SetOption = None,
@@ -45,12 +29,3 @@ def graph(
     from agent.graph import build_graph
 
     typer.echo(build_graph(load_config(preset, overrides or [])).describe())
-
-
-def _block(title: str, rows: list[tuple[str, str]]) -> None:
-    if not rows:
-        return
-    typer.echo(title)
-    width = max(len(name) for name, _ in rows)
-    for name, text in rows:
-        typer.echo(f"  {name:<{width}}  {text}".rstrip())

@@ -20,6 +20,8 @@ COMMANDS = (
     ("eval",),
     ("doctor",),
     ("list",),
+    ("new",),
+    ("check",),
     ("graph",),
     ("demos",),
     ("demos", "record"),

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from agent.config import AgentConfig
 from agent.evaluation.episodes import Episode
 from agent.evaluation.judge import Judge
+from agent.evaluation.motion import MotionMeter
 from agent.evaluation.records import EpisodeRecord
 from agent.evaluation.suites import Suite
 from agent.graph import build_graph
 from agent.runtime_local import LocalRuntime
 from bridge.errors import ConfigError, RuntimeStopped
 from bridge.messages import Goal, LoopStatus, PlanningStatus
+from fast_brain.robot_choice import read_robot_spec
 
 EPISODE_LIMIT_S = 120.0
 _STOPPED = "somebody wants the evaluation to end"
@@ -62,16 +64,19 @@ def play_episode(
     """
     if should_stop():
         raise EvaluationStopped(reason=_STOPPED)
+    meter = MotionMeter(read_robot_spec(config.robot).action, config.fast_brain.control_rate_hz)
     runtime = LocalRuntime(build_graph(config))
     runtime.start()
     try:
-        judge = _follow(runtime, episode, should_stop)
-        return _record(runtime, episode, judge, settings_id)
+        judge = _follow(runtime, episode, meter, should_stop)
+        return _record(runtime, episode, judge, meter, settings_id)
     finally:
         runtime.stop()
 
 
-def _follow(runtime: LocalRuntime, episode: Episode, should_stop: Callable[[], bool]) -> Judge:
+def _follow(
+    runtime: LocalRuntime, episode: Episode, meter: MotionMeter, should_stop: Callable[[], bool]
+) -> Judge:
     start_ns = runtime.clock.now_ns()
     judge = Judge(episode, start_ns, EPISODE_LIMIT_S)
     goal = Goal(
@@ -81,6 +86,7 @@ def _follow(runtime: LocalRuntime, episode: Episode, should_stop: Callable[[], b
     seen = [0]
 
     def is_over() -> bool:
+        meter.look(runtime.read("command"))
         world = runtime.read("world")
         # The world reports ten times a second; between two reports nothing new can be said.
         if world is not None and world.stamp_ns != seen[0]:
@@ -108,7 +114,7 @@ def _planning_of(runtime: LocalRuntime, goal: Goal) -> PlanningStatus | None:
 
 
 def _record(
-    runtime: LocalRuntime, episode: Episode, judge: Judge, settings_id: str
+    runtime: LocalRuntime, episode: Episode, judge: Judge, meter: MotionMeter, settings_id: str
 ) -> EpisodeRecord:
     planning: PlanningStatus | None = runtime.read("planning")
     loop: LoopStatus | None = runtime.read("loop_status")
@@ -129,4 +135,5 @@ def _record(
         missed_ticks=loop.missed_ticks if loop else 0,
         phase=planning.phase if planning else "",
         facts=dict(judge.facts),
+        motion=meter.measure(),
     )

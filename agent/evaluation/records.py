@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from agent.evaluation.motion import Motion
 from bridge.errors import ConfigError
 
 
@@ -23,6 +24,7 @@ class EpisodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One episode; times are of the simulation [s].
 
     `settings_id` names the settings it was run with. `held_ticks` of `ticks` had no action.
+    `motion` is missing in records that were made before it was measured.
     """
 
     index: int
@@ -41,6 +43,7 @@ class EpisodeRecord(msgspec.Struct, frozen=True, kw_only=True):
     missed_ticks: int
     phase: str
     facts: dict[str, bool | float | str]
+    motion: Motion | None = None
 
 
 class RecordBook:

@@ -4,11 +4,22 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
+from agent.evaluation.motion import Motion
 from agent.evaluation.records import EpisodeRecord
 
 # Two-sided 95 % of the standard normal distribution.
 _Z_95 = 1.959963984540054
 _P90 = 0.9
+_RESAMPLES = 2000
+_MEASURES = (
+    "jerk_mean_m_per_s3",
+    "jerk_p99_m_per_s3",
+    "gap_mean_m",
+    "gap_p99_m",
+    "step_mean_m",
+)
 
 
 def wilson_interval(successes: int, trials: int, z: float = _Z_95) -> tuple[float, float]:
@@ -45,6 +56,36 @@ def quantile(values: Iterable[float], share: float) -> float | None:
     return ordered[below] + (place - below) * step
 
 
+def mean_interval(values: Iterable[float]) -> tuple[float, float] | None:
+    """Where the true mean lies, 95 %, by the percentile bootstrap; None of fewer than two values.
+
+    Resampled with a fixed seed from the values in order, so that the same values give the same.
+
+    Source: Efron 1979.
+    """
+    ordered = np.sort(np.fromiter(values, np.float64))
+    if len(ordered) < 2:  # noqa: PLR2004  # One value says nothing about the spread.
+        return None
+    drawn = np.random.default_rng(0).choice(ordered, (_RESAMPLES, len(ordered)))
+    low, high = np.percentile(drawn.mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def motion_figures(motions: Iterable[Motion]) -> dict[str, dict[str, Any]]:
+    """For each measure of smoothness: its mean over the episodes, and where that lies."""
+    kept = list(motions)
+    found: dict[str, dict[str, Any]] = {}
+    for measure in _MEASURES:
+        values: list[float | None] = [getattr(motion, measure) for motion in kept]
+        known = [value for value in values if value is not None]
+        found[measure] = {
+            "n": len(known),
+            "mean": _mean(known),
+            "interval_95": mean_interval(known),
+        }
+    return found
+
+
 def subtask_rates(episodes: Iterable[EpisodeRecord]) -> dict[str, dict[str, Any]]:
     """For each subtask: how often it was needed, reached in its turn, and how long it took [s]."""
     needed: dict[str, list[float | None]] = {}
@@ -69,6 +110,7 @@ def summarize(episodes: Sequence[EpisodeRecord]) -> dict[str, Any]:
         "time_to_finish_s": {"p50": quantile(finished_s, 0.5), "p90": quantile(finished_s, _P90)},
         "plans_made_mean": _mean(e.plans_made for e in episodes),
         "held_share_mean": _mean(e.held_ticks / e.ticks for e in episodes if e.ticks),
+        "motion": motion_figures(e.motion for e in episodes if e.motion is not None),
         "failures": _failures(episodes),
     }
 

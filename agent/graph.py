@@ -77,7 +77,8 @@ def _policy(config: AgentConfig) -> NodeSpec:
         node_class="fast_brain.policy_node:PolicyNode",
         config=_fast_brain_settings(config),
         rate_hz=config.fast_brain.policy_rate_hz,
-        inputs=_same("goal", "observation", *(() if is_flat else ("planning", "latent"))),
+        # What the loop commands tells the stitcher's half there whether its chunks are carried out.
+        inputs=_same("goal", "observation", "command", *(() if is_flat else ("planning", "latent"))),
         outputs=_same("chunk", "memory"),
         virtual_latency_s=config.runtime.policy_latency_s,
         restart="on_failure",

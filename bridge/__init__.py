@@ -48,8 +48,10 @@ from bridge.messages import (
     WorldReport,
 )
 from bridge.protocols import (
+    ChunkConditioner,
     ChunkStitcher,
     Clock,
+    ConditioningStitcher,
     Fusion,
     LatestValue,
     Memory,
@@ -68,19 +70,23 @@ from bridge.specs import (
     PolicySpec,
     RobotSpec,
 )
+from bridge.steering import FlowSampler, RollForward, Seen, ShowsFeatures
 
 __all__ = [
     "ActionChunk",
     "ActionSpec",
     "AnyArray",
     "ArraySpec",
+    "ChunkConditioner",
     "ChunkStitcher",
     "Clock",
     "Command",
+    "ConditioningStitcher",
     "ConfigError",
     "ContractError",
     "Decision",
     "FloatArray",
+    "FlowSampler",
     "Fusion",
     "Goal",
     "Hold",
@@ -113,7 +119,10 @@ __all__ = [
     "RobotBusyError",
     "RobotFault",
     "RobotSpec",
+    "RollForward",
     "RuntimeStopped",
+    "Seen",
+    "ShowsFeatures",
     "SimulatedRobot",
     "StopRequest",
     "Subtask",

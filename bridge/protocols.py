@@ -248,6 +248,52 @@ class ChunkStitcher(Protocol):
 
 
 @runtime_checkable
+class ChunkConditioner(Protocol):
+    """A stitcher's other half, beside the policy: it makes chunks that go on from those before.
+
+    It lives in the policy's process, is asked instead of the policy, and knows what it published
+    and how late that was. What the policy must offer for it stands in `bridge.steering`.
+    """
+
+    @property
+    def facts(self) -> Mapping[str, int | float | str]:
+        """What the newest chunk was conditioned on, for the trace; units in the names."""
+        ...
+
+    def act(self, observation: Observation, memory: MemoryView, now_ns: int) -> ActionChunk:
+        """As `Policy.act`."""
+        ...
+
+    def published(self, chunk: ActionChunk, now_ns: int) -> None:
+        """The chunk went out at `now_ns`. Called after each `act` whose chunk was published."""
+        ...
+
+    def interrupted(self) -> None:
+        """The robot is held: what was published is not being carried out. Called before `act`."""
+        ...
+
+    def reset(self) -> None:
+        """As `Policy.reset`."""
+        ...
+
+
+@runtime_checkable
+class ConditioningStitcher(ChunkStitcher, Protocol):
+    """A stitcher with two halves: this one picks in the control loop, the other makes chunks.
+
+    The plug-in is made once in each process, from the same options.
+    """
+
+    def conditioner(self, policy: Policy) -> ChunkConditioner:
+        """The other half, around a policy. Called once, from the policy's process.
+
+        Raises:
+            ConfigError: The policy does not offer what this way of stitching needs.
+        """
+        ...
+
+
+@runtime_checkable
 class SubtaskMonitor(Protocol):
     """Who notices that a subtask is done or has failed before the planner looks again."""
 

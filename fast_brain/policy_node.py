@@ -12,11 +12,21 @@ from msgspec.structs import replace
 
 from bridge.clock import seconds_between
 from bridge.errors import ConfigError, PluginError, TandemError
-from bridge.messages import ActionChunk, Goal, Observation, PlanningStatus, Subtask
+from bridge.messages import (
+    ActionChunk,
+    Decision,
+    Goal,
+    Hold,
+    MemoryView,
+    Observation,
+    PlanningStatus,
+    Subtask,
+)
 from bridge.nodes import Mailboxes, blaming, publish_output, read_input
 from bridge.plugins import load_plugin, make_plugin
-from bridge.protocols import Clock, Memory, Policy
+from bridge.protocols import ChunkConditioner, Clock, ConditioningStitcher, Memory, Policy
 from bridge.specs import PolicySpec
+from bridge.trace import emit
 from fast_brain.config import FastBrainNodeConfig
 from fast_brain.memory_keeper import MemoryKeeper
 from fast_brain.policy_memory import PolicyMemory, active_subtask
@@ -44,6 +54,7 @@ class PolicyNode:
         self._inputs = inputs
         self._outputs = outputs
         self._policy: Policy | None = None
+        self._conditioner: ChunkConditioner | None = None
         self._memory = PolicyMemory(None, stale_after_s=self._settings.stale_after_s)
         self._keeper = MemoryKeeper(self._memory, outputs)
         self._failures = 0
@@ -63,6 +74,7 @@ class PolicyNode:
         settings = self._settings
         policy: Policy = make_plugin("policy", settings.policy, self._policy_options())
         self._policy = policy
+        self._conditioner = self._make_conditioner(policy)
         latent = policy.spec.latent
         memory: Memory | None = None
         if latent is not None and settings.mode != "flat":
@@ -93,13 +105,11 @@ class PolicyNode:
         try:
             if self._memory.begin_if_new(goal, observation):
                 with blaming(self._settings.policy, "reset"):
-                    policy.reset()
+                    (self._conditioner or policy).reset()
             with blaming(self._settings.memory, "write"):
                 self._memory.write(latent, planning)
             if self._may_act(subtask, observation, now_ns):
-                publish_output(
-                    self._outputs, "chunk", self._act(policy, observation, subtask, now_ns)
-                )
+                self._publish(self._act(policy, observation, subtask, now_ns))
             # Last: the chunk does not wait for it.
             self._keeper.keep(now_ns)
         except TandemError as error:
@@ -109,7 +119,27 @@ class PolicyNode:
 
     def close(self) -> None:
         """Let go of the network."""
-        self._policy = None
+        self._policy = self._conditioner = None
+
+    def _make_conditioner(self, policy: Policy) -> ChunkConditioner | None:
+        settings = self._settings
+        stitcher = make_plugin("stitcher", settings.stitcher, settings.stitcher_options)
+        if not isinstance(stitcher, ConditioningStitcher):
+            return None
+        with blaming(settings.stitcher, "conditioner"):
+            return stitcher.conditioner(policy)
+
+    def _publish(self, chunk: ActionChunk) -> None:
+        publish_output(self._outputs, "chunk", chunk)
+        conditioner = self._conditioner
+        if conditioner is None:
+            return
+        # Asked anew: making the chunk took time.
+        published_ns = self._clock.now_ns()
+        with blaming(self._settings.stitcher, "published"):
+            conditioner.published(chunk, published_ns)
+            facts = dict(conditioner.facts)
+        emit(self._outputs, "chunk.stitched", published_ns, chunk_sequence=chunk.sequence, **facts)
 
     def _policy_options(self) -> Mapping[str, object]:
         """The options, and the robot's spec for a policy that asks for `robot`."""
@@ -138,11 +168,30 @@ class PolicyNode:
     ) -> ActionChunk:
         with blaming(self._settings.memory, "read"):
             read = self._memory.read(now_ns)
-        with blaming(self._settings.policy, "act"):
-            chunk = policy.act(observation, self._memory.view(read, subtask), now_ns)
+        view = self._memory.view(read, subtask)
+        conditioner = self._conditioner
+        if conditioner is None:
+            with blaming(self._settings.policy, "act"):
+                chunk = policy.act(observation, view, now_ns)
+        else:
+            chunk = self._act_conditioned(conditioner, observation, view, now_ns)
         _check_chunk(chunk, policy.spec, self._settings.policy)
         # Whether or not the policy looked at the latent: the ladder goes by how old it is.
         return replace(chunk, latent_age_s=read.newest_age_s)
+
+    def _act_conditioned(
+        self,
+        conditioner: ChunkConditioner,
+        observation: Observation,
+        view: MemoryView,
+        now_ns: int,
+    ) -> ActionChunk:
+        decision: Decision | None = read_input(self._inputs, "command")
+        who = f"{self._settings.policy} with stitcher {self._settings.stitcher}"
+        with blaming(who, "act"):
+            if isinstance(decision, Hold):
+                conditioner.interrupted()
+            return conditioner.act(observation, view, now_ns)
 
     def _note_failure(self, error: TandemError) -> None:
         """Tell it, and give up when it keeps happening: a fresh process may do better."""

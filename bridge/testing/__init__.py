@@ -19,6 +19,7 @@ from bridge.testing.examples import (
     example_request,
     example_subtask,
 )
+from bridge.testing.fake_flow import FakeFlowPolicy
 from bridge.testing.fakes import FakePlanner, FakePolicy, FakeRobot, Fault
 from bridge.testing.fusion_contract import FusionContract
 from bridge.testing.mailbox_contract import LatestValueContract
@@ -34,6 +35,7 @@ __all__ = [
     "EXAMPLE_OBSERVATION",
     "EXAMPLE_POLICY",
     "ChunkStitcherContract",
+    "FakeFlowPolicy",
     "FakePlanner",
     "FakePolicy",
     "FakeRobot",

@@ -2,15 +2,25 @@
 
 import json
 from pathlib import Path
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 
 from bridge.arrays import FloatArray
-from bridge.errors import ContractError, MissingWeightsError
+from bridge.errors import MissingWeightsError
 from bridge.messages import ActionChunk, MemoryView, Observation
 from bridge.specs import LatentSpec, PolicySpec
-from fast_brain.policies.flow_input import proprioception_features, to_pixels
+from bridge.steering import Pullback, Seen
+from fast_brain.policies.flow_input import (
+    CONTACT,
+    POSE,
+    arm_state,
+    picture,
+    proprioception_features,
+    remembered,
+)
 from fast_brain.policies.flow_network import (
     ACTION_WIDTH,
     HORIZON,
@@ -24,12 +34,30 @@ from fast_brain.policies.gripper_action import gripper_action_spec
 
 DEFAULT_WEIGHTS = Path(__file__).parent.parent / "weights" / "flow"
 _CAMERAS = ("front", "wrist")
-_PROPRIOCEPTION = ("gripper_pose_in_base", "gripper_contact")
 _NANOSECONDS = 1_000_000_000
+
+
+class FlowSeen(NamedTuple):
+    """What the network made of one observation and memory; the `Seen` of this policy."""
+
+    condition: torch.Tensor
+    gate_mean: float
+    state: FloatArray
+    has_latent: bool
+    observation: Observation
+    memory: MemoryView
+
+    @property
+    def start_stamp_ns(self) -> int:
+        """Row 0 is for one step after the picture."""
+        return self.observation.stamp_ns + round(STEP_S * _NANOSECONDS)
 
 
 class FlowPolicy:
     """Chunks by flow matching from two pictures, the gripper's pose and fused memory.
+
+    Beside `Policy` it meets `FlowSampler`, `RollForward` and `ShowsFeatures`, so that every
+    stitcher can steer it.
 
     Args:
         weights: Folder with ``policy.safetensors``; the shipped one if empty.
@@ -56,6 +84,8 @@ class FlowPolicy:
         self._seed = seed
         self._noise = torch.Generator().manual_seed(seed)
         self._sequence = 0
+        self._longest_prefix_rows = described.get("longest_prefix_rows", 0)
+        self._longest_roll_rows = described.get("longest_roll_rows", 0)
         self._latent = LatentSpec(
             perceptual_tokens=described["perceptual_tokens"],
             cognitive_tokens=described["cognitive_tokens"],
@@ -66,7 +96,7 @@ class FlowPolicy:
             horizon=HORIZON,
             step_s=STEP_S,
             cameras=_CAMERAS,
-            proprioception=_PROPRIOCEPTION,
+            proprioception=(POSE, CONTACT),
             latent=self._latent,
         )
 
@@ -74,6 +104,21 @@ class FlowPolicy:
     def spec(self) -> PolicySpec:
         """Two 96 px cameras, gripper pose and contact in; 16 absolute targets 50 ms apart out."""
         return self._spec
+
+    @property
+    def flow_steps(self) -> int:
+        """Euler steps a chunk."""
+        return self._flow_steps
+
+    @property
+    def longest_prefix_rows(self) -> int:
+        """What the weights say they were trained for; 0 if they say nothing."""
+        return self._longest_prefix_rows
+
+    @property
+    def longest_roll_rows(self) -> int:
+        """What the weights say they were trained for; 0 if they say nothing."""
+        return self._longest_roll_rows
 
     def act(self, observation: Observation, memory: MemoryView, now_ns: int) -> ActionChunk:  # noqa: ARG002 - rows count from the observation.
         """Return the next 0.8 s of absolute gripper targets in the base frame.
@@ -83,44 +128,118 @@ class FlowPolicy:
         Raises:
             ContractError: A picture or a measurement is missing or has the wrong shape.
         """
-        state = _state(observation)
-        given, has_latent = self._input(observation, state, memory)
-        noise = torch.randn(1, HORIZON, ACTION_WIDTH, generator=self._noise) * self._noise_scale
+        seen = self.look(observation, memory)
+        noise = torch.from_numpy(self.draw_noise(1))
         with torch.inference_mode():
-            relative, gate = self._network.sample(given, self._flow_steps, noise)
-        self._sequence += 1
-        return ActionChunk(
-            actions=self._absolute(relative[0].numpy(), state),
-            start_stamp_ns=observation.stamp_ns + round(STEP_S * _NANOSECONDS),
-            step_s=STEP_S,
-            sequence=self._sequence,
-            observation_sequence=observation.sequence,
-            observation_stamp_ns=observation.stamp_ns,
-            latent_sequence=memory.latent_sequence if has_latent else -1,
-            latent_age_s=memory.newest_age_s if has_latent else float("inf"),
-            subtask_id=memory.subtask_id,
-            gate_mean=float(gate[0]) if has_latent else 0.0,
-        )
+            rows = self._network.flow(seen.condition, self._flow_steps, noise)
+        return self.finish(rows[0].numpy(), seen)
 
     def reset(self) -> None:
         """Start the noise anew, so that an episode does not depend on those before it."""
         self._noise.manual_seed(self._seed)
 
-    def _absolute(self, relative: FloatArray, state: FloatArray) -> FloatArray:
-        chunk = relative.copy()
+    def look(self, observation: Observation, memory: MemoryView) -> FlowSeen:
+        """Encode pictures, feelings and memory; most of the time a chunk takes.
+
+        Raises:
+            ContractError: A picture or a measurement is missing or has the wrong shape.
+        """
+        state = arm_state(observation)
+        given, has_latent = self._input(observation, state, memory)
+        # Not inference mode: guidance differentiates through what depends on this.
+        with torch.no_grad():
+            condition, gate = self._network.condition(given)
+        return FlowSeen(condition, float(gate[0]), state, has_latent, observation, memory)
+
+    def draw_noise(self, count: int) -> FloatArray:
+        """Return normal noise ``[count, H, A]``, scaled by `noise_scale`."""
+        noise = torch.randn(count, HORIZON, ACTION_WIDTH, generator=self._noise)
+        return (noise * self._noise_scale).numpy()
+
+    def velocity(self, rows: FloatArray, time: FloatArray, seen: Seen) -> FloatArray:
+        """Return the velocity ``[N, H, A]`` of ``rows`` at their flow times ``[H]``."""
+        with torch.inference_mode():
+            return self._velocity(torch.from_numpy(rows), time, seen).numpy()
+
+    def velocity_and_pullback(
+        self, rows: FloatArray, time: FloatArray, seen: Seen
+    ) -> tuple[FloatArray, Pullback]:
+        """Return the velocity and its vector-Jacobian product, by autograd through the head."""
+        x = torch.tensor(rows, requires_grad=True)
+        velocity = self._velocity(x, time, seen)
+
+        def pull_back(cotangent: FloatArray) -> FloatArray:
+            gradient = torch.autograd.grad(velocity, x, torch.from_numpy(cotangent))
+            return gradient[0].numpy()
+
+        return velocity.detach().numpy(), pull_back
+
+    def normalise(self, actions: FloatArray, seen: Seen) -> FloatArray:
+        """Return absolute targets ``[H, A]`` relative to the gripper, as the network has them."""
+        relative = actions.copy()
+        relative[:, :4] -= cast("FlowSeen", seen).state[:4]
+        mean, std = self._network.action_mean.numpy(), self._network.action_std.numpy()
+        return ((relative - mean) / std).astype(np.float32)
+
+    def finish(self, rows: FloatArray, seen: Seen) -> ActionChunk:
+        """Return the chunk of normalised ``rows [H, A]``, absolute and inside the workspace."""
+        it = cast("FlowSeen", seen)
+        has, memory = it.has_latent, it.memory
+        self._sequence += 1
+        return ActionChunk(
+            actions=self._absolute(rows, it.state),
+            start_stamp_ns=it.start_stamp_ns,
+            step_s=STEP_S,
+            sequence=self._sequence,
+            observation_sequence=it.observation.sequence,
+            observation_stamp_ns=it.observation.stamp_ns,
+            latent_sequence=memory.latent_sequence if has else -1,
+            latent_age_s=memory.newest_age_s if has else float("inf"),
+            subtask_id=memory.subtask_id,
+            gate_mean=it.gate_mean if has else 0.0,
+        )
+
+    def roll_forward(
+        self, observation: Observation, actions: FloatArray, response_s: float
+    ) -> Observation:
+        """Return the observation with the arm's pose after ``actions [K, A]``, fingers as they are.
+
+        Whether the fingers will have closed depends on what is between them.
+
+        Raises:
+            ContractError: A measurement is missing or has the wrong shape.
+        """
+        pose = arm_state(observation)[:5]
+        share = 1.0 if response_s <= 0 else 1.0 - np.exp(-STEP_S / response_s)
+        for action in actions:
+            pose[:4] += share * (action[:4] - pose[:4])
+        return replace(observation, proprioception={**observation.proprioception, POSE: pose})
+
+    def features(self, seen: Seen) -> FloatArray:
+        """Return the condition of the flow head ``[F]``."""
+        return cast("FlowSeen", seen).condition[0].numpy()
+
+    def _velocity(self, rows: torch.Tensor, time: FloatArray, seen: Seen) -> torch.Tensor:
+        condition = cast("FlowSeen", seen).condition.expand(len(rows), -1)
+        times = torch.from_numpy(np.asarray(time, np.float32)).expand(len(rows), -1)
+        return self._network.head(rows, times, condition)
+
+    def _absolute(self, rows: FloatArray, state: FloatArray) -> FloatArray:
+        mean, std = self._network.action_mean.numpy(), self._network.action_std.numpy()
+        chunk = rows * std + mean
         chunk[:, :4] += state[:4]
         action = self._spec.action
-        return np.clip(chunk, np.array(action.low, np.float32), np.array(action.high, np.float32))
+        return np.clip(chunk, action.low, action.high).astype(np.float32)
 
     def _input(
         self, observation: Observation, state: FloatArray, memory: MemoryView
     ) -> tuple[PolicyInput, bool]:
         has_latent = not memory.is_empty and memory.newest_age_s <= self._text_after_s
-        perceptual, cognitive, elapsed_s = _remembered(memory, self._latent, has_latent=has_latent)
+        perceptual, cognitive, elapsed_s = remembered(memory, self._latent, has_latent=has_latent)
         words = bucket_words(memory.subtask_text or memory.goal_text)
         given = PolicyInput(
-            _picture(observation, "front"),
-            _picture(observation, "wrist"),
+            picture(observation, "front"),
+            picture(observation, "wrist"),
             torch.from_numpy(proprioception_features(state[None])),
             torch.tensor([words]),
             perceptual,
@@ -132,55 +251,13 @@ class FlowPolicy:
         return given, has_latent
 
 
-def _remembered(
-    memory: MemoryView, spec: LatentSpec, *, has_latent: bool
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    if not has_latent:
-        return (
-            torch.zeros(1, 1, spec.perceptual_tokens, spec.width),
-            torch.zeros(1, 1, spec.cognitive_tokens, spec.width),
-            torch.zeros(1, 1),
-        )
-    elapsed_s = np.maximum(memory.now_s - memory.time_s, 0).astype(np.float32)
-    elapsed_s[-1] = memory.newest_age_s
-    return (
-        torch.from_numpy(memory.perceptual.copy()).unsqueeze(0),
-        torch.from_numpy(memory.cognitive.copy()).unsqueeze(0),
-        torch.from_numpy(elapsed_s).unsqueeze(0),
-    )
-
-
-def _picture(observation: Observation, camera: str) -> torch.Tensor:
-    image = observation.images.get(camera)
-    if image is None or image.shape != (96, 96, 3):
-        got = "nothing" if image is None else f"{image.dtype}{list(image.shape)}"
-        raise ContractError(
-            leaf=f"observation.images.{camera}", expected="uint8[96, 96, 3]", got=got
-        )
-    return to_pixels(np.array(image)[None])
-
-
-def _state(observation: Observation) -> FloatArray:
-    parts = []
-    for name in _PROPRIOCEPTION:
-        if name not in observation.proprioception:
-            known = sorted(observation.proprioception)
-            raise ContractError(
-                leaf=f"observation.proprioception.{name}", expected="an array", got=f"only {known}"
-            )
-        parts.append(np.asarray(observation.proprioception[name], np.float32))
-    state = np.concatenate(parts)
-    if not np.isfinite(state).all():
-        raise ContractError(
-            leaf="observation.proprioception", expected="finite values", got=state.tolist()
-        )
-    return state
-
-
 def _load(folder: Path) -> tuple[FlowNetwork, dict[str, int]]:
     path = folder / "policy.safetensors"
     if not path.is_file():
         raise MissingWeightsError(path=str(path), how_to_make="agent train policy")
     network = FlowNetwork()
     load_weights(network, path)
-    return network.eval(), json.loads((folder / "policy.json").read_text())
+    # Guidance asks for gradients towards the rows, never towards the weights.
+    return network.eval().requires_grad_(requires_grad=False), json.loads(
+        (folder / "policy.json").read_text()
+    )

@@ -3,6 +3,13 @@
 import numpy as np
 import torch
 
+from bridge.arrays import FloatArray
+from bridge.errors import ContractError
+from bridge.messages import MemoryView, Observation
+from bridge.specs import LatentSpec
+
+POSE, CONTACT = "gripper_pose_in_base", "gripper_contact"
+
 
 def to_pixels(images: np.ndarray) -> torch.Tensor:
     """Return uint8 ``[B, H, W, 3]`` as float32 ``[B, 3, H, W]`` in [-1, 1]."""
@@ -17,3 +24,62 @@ def proprioception_features(state: np.ndarray) -> np.ndarray:
     position = (state[:, :3] - np.array([0.42, 0.0, 0.2], np.float32)) * 5.0
     yaw = state[:, 3:4]
     return np.concatenate([position, np.sin(yaw), np.cos(yaw), state[:, 4:6]], 1).astype(np.float32)
+
+
+def remembered(
+    memory: MemoryView, spec: LatentSpec, *, has_latent: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return perceptual and cognitive latents and their ages [s], a batch of one.
+
+    Without a latent that counts, one blank entry.
+    """
+    if not has_latent:
+        return (
+            torch.zeros(1, 1, spec.perceptual_tokens, spec.width),
+            torch.zeros(1, 1, spec.cognitive_tokens, spec.width),
+            torch.zeros(1, 1),
+        )
+    elapsed_s = np.maximum(memory.now_s - memory.time_s, 0).astype(np.float32)
+    elapsed_s[-1] = memory.newest_age_s
+    return (
+        torch.from_numpy(memory.perceptual.copy()).unsqueeze(0),
+        torch.from_numpy(memory.cognitive.copy()).unsqueeze(0),
+        torch.from_numpy(elapsed_s).unsqueeze(0),
+    )
+
+
+def picture(observation: Observation, camera: str) -> torch.Tensor:
+    """Return a camera's picture as float32 ``[1, 3, 96, 96]``.
+
+    Raises:
+        ContractError: It is missing, or has another size.
+    """
+    image = observation.images.get(camera)
+    if image is None or image.shape != (96, 96, 3):
+        got = "nothing" if image is None else f"{image.dtype}{list(image.shape)}"
+        raise ContractError(
+            leaf=f"observation.images.{camera}", expected="uint8[96, 96, 3]", got=got
+        )
+    return to_pixels(np.array(image)[None])
+
+
+def arm_state(observation: Observation) -> FloatArray:
+    """Return the gripper's pose (m, rad, closing) and contact ``[6]``.
+
+    Raises:
+        ContractError: One is missing, or not finite.
+    """
+    parts = []
+    for name in (POSE, CONTACT):
+        if name not in observation.proprioception:
+            known = sorted(observation.proprioception)
+            raise ContractError(
+                leaf=f"observation.proprioception.{name}", expected="an array", got=f"only {known}"
+            )
+        parts.append(np.asarray(observation.proprioception[name], np.float32))
+    state = np.concatenate(parts)
+    if not np.isfinite(state).all():
+        raise ContractError(
+            leaf="observation.proprioception", expected="finite values", got=state.tolist()
+        )
+    return state

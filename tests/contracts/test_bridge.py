@@ -9,6 +9,7 @@ from bridge.memory_bank import MemoryBank
 from bridge.messages import Goal
 from bridge.testing import (
     EXAMPLE_LATENT,
+    FakeFlowPolicy,
     FakePlanner,
     FakePolicy,
     FakeRobot,
@@ -71,6 +72,12 @@ class TestFakePlanner(PlannerContract):
     def make(self) -> FakePlanner:
         """Without a fault."""
         return FakePlanner()
+
+
+class TestFakeFlowPolicy(PolicyContract):
+    def make(self) -> FakeFlowPolicy:
+        """The toy field."""
+        return FakeFlowPolicy()
 
 
 class TestFakePolicy(PolicyContract):

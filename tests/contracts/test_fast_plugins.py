@@ -13,12 +13,19 @@ from fast_brain.policies.hold import HoldPolicy
 from fast_brain.robots.gymnasium_env import GymnasiumRobot
 from fast_brain.robots.point_arm import PointArm
 from fast_brain.stitchers.latest import LatestStitcher
+from fast_brain.stitchers.rtc import RtcStitcher
 
 
 class TestLatestStitcher(ChunkStitcherContract):
     def make(self) -> LatestStitcher:
         """Without options, for it has none."""
         return LatestStitcher()
+
+
+class TestRtcStitcher(ChunkStitcherContract):
+    def make(self) -> RtcStitcher:
+        """As published."""
+        return RtcStitcher()
 
 
 class TestHoldPolicy(PolicyContract):

@@ -4,7 +4,7 @@ from typing import Any
 
 from bridge.messages import Goal, Observation, PlanningStatus, Subtask, SubtaskState
 from bridge.nodes import Node
-from bridge.testing import EXAMPLE_OBSERVATION, FakePolicy, FakeRobot
+from bridge.testing import EXAMPLE_OBSERVATION, FakeFlowPolicy, FakePolicy, FakeRobot
 from bridge.transports.in_process import InProcessLatestValue
 from fast_brain.config import FastBrainConfig, FastBrainNodeConfig, RobotConfig
 
@@ -28,6 +28,12 @@ def make_fake_robot(fault: Any = "none") -> FakeRobot:
 def make_fake_policy(fault: Any = "none") -> FakePolicy:
     """A fake policy, as a plug-in."""
     made["policy"] = FakePolicy(fault=fault)
+    return made["policy"]
+
+
+def make_flow_policy() -> FakeFlowPolicy:
+    """A fake flow policy, as a plug-in."""
+    made["policy"] = FakeFlowPolicy()
     return made["policy"]
 
 

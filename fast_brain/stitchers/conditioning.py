@@ -1,0 +1,101 @@
+"""What every policy-side half has in common: it remembers what went out and how late that was."""
+
+from abc import ABC, abstractmethod
+from typing import Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+
+from bridge.arrays import FloatArray
+from bridge.errors import ConfigError
+from bridge.messages import ActionChunk, MemoryView, Observation
+from bridge.protocols import Policy
+from bridge.steering import FlowSampler, Seen
+from fast_brain.stitchers.committed import CommittedActions, MeasuredDelay
+
+CapabilityT = TypeVar("CapabilityT")
+
+# A stitched chunk's facts, for the trace.
+Facts = dict[str, int | float | str]
+
+
+@runtime_checkable
+class FlowPolicyLike(Policy, FlowSampler, Protocol):
+    """A policy whose denoising can be steered."""
+
+
+class Conditioner(ABC):
+    """Books for a `ChunkConditioner`: committed actions, measured delay, facts.
+
+    Args:
+        policy: Asked to forget with it.
+        delay_window: How many measurements of the delay count.
+    """
+
+    def __init__(self, policy: Policy, delay_window: int = 10) -> None:
+        self._policy = policy
+        self._delay_window = delay_window
+        self._committed = CommittedActions()
+        self._delay = MeasuredDelay(delay_window)
+        self._facts: Facts = {}
+
+    @property
+    def facts(self) -> Facts:
+        """What the newest chunk was conditioned on, and the delay measured last."""
+        return self._facts | {"delay_measured_rows": self._delay.newest_rows}
+
+    @abstractmethod
+    def act(self, observation: Observation, memory: MemoryView, now_ns: int) -> ActionChunk:
+        """As `Policy.act`."""
+
+    def published(self, chunk: ActionChunk, now_ns: int) -> None:
+        """Measure the delay, and remember what the robot will do."""
+        self._delay.note(chunk.start_stamp_ns, chunk.step_s, now_ns)
+        self._committed.published(chunk, now_ns)
+
+    def interrupted(self) -> None:
+        """Nothing that was published binds the next chunk; the delay goes on being what it was."""
+        self._committed.forget()
+
+    def reset(self) -> None:
+        """Forget the episode. The delay belongs to the machine, and stays."""
+        self._committed.forget()
+        self._policy.reset()
+
+    def _note(self, *, delay_rows: int, leftover_rows: int) -> None:
+        self._facts = {"delay_estimate_rows": delay_rows, "leftover_rows": leftover_rows}
+
+
+def leftover(
+    committed: CommittedActions, policy: FlowSampler, seen: Seen
+) -> tuple[FloatArray, int]:
+    """What is under way as rows of a chunk made from `seen`: [H, A], zero from row K on, and K.
+
+    RTC's `Y`: the previous chunk, aligned with the new one, in its frame and units, padded right.
+    """
+    spec = policy.spec
+    actions = committed.rows(seen.start_stamp_ns, spec.step_s, spec.horizon)
+    known = len(actions)
+    whole = np.zeros((spec.horizon, spec.action.width), np.float32)
+    if not known:
+        return whole, 0
+    whole[:known] = actions
+    rows = policy.normalise(whole, seen).astype(np.float32)
+    rows[known:] = 0.0
+    return rows, known
+
+
+def require(policy: object, capability: type[CapabilityT], stitcher: str) -> CapabilityT:
+    """Return the policy as one that offers what a stitcher needs.
+
+    Raises:
+        ConfigError: It does not; one sentence that names both and what to do.
+    """
+    if isinstance(policy, capability):
+        return policy
+    name, needed = type(policy).__name__, capability.__name__.removesuffix("Like")
+    wanted = {"FlowPolicy": "FlowSampler"}.get(needed, needed)
+    raise ConfigError(
+        f"Stitcher {stitcher!r} cannot work with the policy {name}, which does not offer "
+        f"bridge.{wanted}: choose a policy that does, or a stitcher that needs nothing of it "
+        f"(latest, temporal_ensemble, adaptive_ensemble)."
+    )

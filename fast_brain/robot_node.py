@@ -12,7 +12,9 @@ from bridge.messages import Command, Decision, Observation, StopRequest
 from bridge.nodes import Mailboxes, blaming, publish_output, read_input
 from bridge.protocols import Clock, Robot, SimulatedRobot
 from bridge.specs import RobotSpec
+from bridge.trace import emit
 from fast_brain.config import FastBrainNodeConfig
+from fast_brain.observation_watch import ObservationWatch
 from fast_brain.robot_choice import make_robot
 
 _NS_PER_S = 1_000_000_000
@@ -44,6 +46,13 @@ class RobotNode:
         self._stop: StopRequest | None = None
         self._shown: Observation | None = None
         self._report_due_ns = 0
+        self._watch: ObservationWatch | None = None
+        self._trouble = ""
+
+    @property
+    def last_error(self) -> str:
+        """What is wrong with what the robot shows; empty while nothing seems to be."""
+        return self._trouble or ("" if self._watch is None else self._watch.suspicion)
 
     @property
     def robot(self) -> Robot:
@@ -68,6 +77,7 @@ class RobotNode:
         self._robot = make_robot(self._config.robot)
         with blaming(self._config.robot.kind, "connect"):
             self._robot.connect()
+        self._watch = ObservationWatch(self._robot.spec.observation)
         if isinstance(self._robot, SimulatedRobot):
             self._simulator = self._robot
             seed, options = self._config.robot.seed, self._config.robot.reset_options
@@ -150,8 +160,20 @@ class RobotNode:
         # Cameras are slower than the beat: the same pictures need not be written again.
         if observation is not self._shown:
             self._shown = observation
-            publish_output(self._outputs, "observation", observation)
+            self._show(observation, now_ns)
         if simulator is not None and now_ns >= self._report_due_ns:
             self._report_due_ns = now_ns + round(_NS_PER_S / self._config.robot.report_rate_hz)
             with blaming(kind, "report"):
                 publish_output(self._outputs, "world", simulator.report())
+
+    def _show(self, observation: Observation, now_ns: int) -> None:
+        """Publish what can be acted on; the rest is told, and the loop holds when it is missed."""
+        watch, told = self._watch, self.last_error
+        if watch is not None:
+            self._trouble = watch.trouble_with(observation)
+            if not self._trouble:
+                watch.look(observation, now_ns)
+        if not self._trouble:
+            publish_output(self._outputs, "observation", observation)
+        if self.last_error != told:
+            emit(self._outputs, "observation.trouble", now_ns, trouble=self.last_error)

@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.config_errors import explain
+from agent.recording.config import RecordingConfig
 from bridge.errors import ConfigError, UnknownNameError
 from configs import parse_settings, preset_names, read_preset
 from fast_brain.config import FastBrainConfig, RobotConfig
@@ -108,6 +109,7 @@ class AgentConfig(BaseModel):
     slow_brain: SlowBrainConfig = SlowBrainConfig()
     runtime: RuntimeConfig = RuntimeConfig()
     serve: ServeConfig = ServeConfig()
+    recording: RecordingConfig = RecordingConfig()
 
 
 def load_config(preset: str, overrides: Iterable[str] = ()) -> AgentConfig:

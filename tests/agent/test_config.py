@@ -34,7 +34,7 @@ def test_an_unknown_key_answers_with_its_path_and_what_exists() -> None:
     )
     assert error_of("slowbrain.rate_hz=2") == (
         "The configuration has no setting 'slowbrain'. Did you mean 'slow_brain'? "
-        "Known: fast_brain, robot, runtime, serve, slow_brain."
+        "Known: fast_brain, recording, robot, runtime, serve, slow_brain."
     )
 
 

@@ -1,0 +1,185 @@
+"""Writes a trace as MCAP, robotics' own log format: it opens in Foxglove, Rerun and `agent`.
+
+A channel for each kind of event of each node, JSON with a schema. What was flushed survives a
+`kill -9`: the file then lacks its index, and maybe its last chunk.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from io import FileIO
+from pathlib import Path
+from typing import Any, NamedTuple, Self, cast
+
+import msgspec
+from mcap.writer import CompressionType, Writer
+
+from bridge.trace import TraceEvent
+
+_NS_PER_S = 1_000_000_000
+# Chunks end with each flush; this only bounds one that is written very fast [bytes].
+_CHUNK_BYTES = 1024 * 1024
+RUN_RECORD = "tandem.run"
+# A number that is not finite is written as null: JSON knows no infinity. `bool` is an `int`.
+_TYPES: tuple[tuple[type, Mapping[str, Any]], ...] = (
+    (bool, {"type": "boolean"}),
+    (int, {"type": ["number", "null"]}),
+    (float, {"type": ["number", "null"]}),
+    (str, {"type": "string"}),
+    (dict, {"type": "object"}),
+)
+
+
+class Anchor(NamedTuple):
+    """One instant on two clocks, so that monotonic stamps can be shown as time of day.
+
+    Read once per file: when the wall clock is set while it is written, the trace does not jump.
+    """
+
+    wall_ns: int
+    monotonic_ns: int
+
+    @classmethod
+    def at(cls, monotonic_ns: int) -> Self:
+        """Now, which is `monotonic_ns` [ns] on the run's clock."""
+        wall = dt.datetime.now(tz=dt.UTC)
+        return cls(round(wall.timestamp() * _NS_PER_S), monotonic_ns)
+
+    def wall_of(self, stamp_ns: int) -> int:
+        """The time of day of a stamp [ns since 1970]; never before 1970."""
+        return max(0, self.wall_ns + stamp_ns - self.monotonic_ns)
+
+
+class TraceFile:
+    """One MCAP file being written. Unbuffered below a flush, so that no byte waits in Python."""
+
+    def __init__(self, path: Path, anchor: Anchor, about: Mapping[str, str]) -> None:
+        """Make the file.
+
+        Args:
+            path: Where; nothing may be there yet.
+            anchor: How stamps become times of day.
+            about: What is written about the run, besides the anchor.
+
+        Raises:
+            OSError: It cannot be made or written.
+        """
+        self.path = path
+        self._anchor = anchor
+        self._channels: dict[tuple[str, str], int] = {}
+        self._raw = FileIO(path, "xb")
+        self._whole_bytes = 0
+        self._writer = Writer(
+            _WholeWrites(self._raw),  # pyright: ignore[reportArgumentType]  # All it needs is there.
+            chunk_size=_CHUNK_BYTES,
+            compression=CompressionType.ZSTD,
+        )
+        try:
+            self._writer.start(profile="", library="tandem")
+            stamps = {"wall_ns": str(anchor.wall_ns), "monotonic_ns": str(anchor.monotonic_ns)}
+            self._writer.add_metadata(RUN_RECORD, {**about, **stamps})
+            self.flush()
+        except OSError:
+            self.abandon()
+            raise
+
+    @property
+    def size_bytes(self) -> int:
+        """How large the file is by now."""
+        return self._whole_bytes
+
+    def write(self, node: str, event: TraceEvent) -> None:
+        """Add an event; it is on its way to the disk after the next flush.
+
+        Raises:
+            OSError: The disk refuses.
+        """
+        channel = self._channels.get((node, event.kind))
+        if channel is None:
+            channel = self._add_channel(node, event)
+        wall_ns = self._anchor.wall_of(event.stamp_ns)
+        data = msgspec.json.encode({"stamp_ns": event.stamp_ns, **event.facts})
+        self._writer.add_message(channel, log_time=wall_ns, publish_time=wall_ns, data=data)
+
+    def flush(self) -> None:
+        """Hand everything to the system, which keeps it whatever happens to this process.
+
+        Raises:
+            OSError: The disk refuses.
+        """
+        self._writer.flush()
+        self._whole_bytes = self._raw.tell()
+
+    def close(self) -> None:
+        """Write the index and let go of the file.
+
+        Raises:
+            OSError: The disk refuses.
+        """
+        try:
+            self._writer.finish()
+            self._whole_bytes = self._raw.tell()
+        finally:
+            self._raw.close()
+
+    def abandon(self) -> None:
+        """Let go of a file that cannot be written any more; what was flushed stays."""
+        if not self._raw.closed:
+            # A chunk that reached the disk only in part is cut off again.
+            self._raw.truncate(self._whole_bytes)
+            self._raw.close()
+
+    def _add_channel(self, node: str, event: TraceEvent) -> int:
+        schema = self._writer.register_schema(
+            event.kind, encoding="jsonschema", data=msgspec.json.encode(schema_of(event))
+        )
+        channel = self._writer.register_channel(
+            topic=f"/{node}/{event.kind.replace('.', '/')}",
+            message_encoding="json",
+            schema_id=schema,
+            metadata={"node": node, "kind": event.kind},
+        )
+        self._channels[node, event.kind] = channel
+        return channel
+
+
+def schema_of(event: TraceEvent) -> dict[str, Any]:
+    """A JSON Schema for events of this kind, read off the first one: later ones may say more."""
+    facts = {name: _type_of(value) for name, value in event.facts.items()}
+    return {
+        "title": event.kind,
+        "type": "object",
+        "properties": {"stamp_ns": {"type": "integer"}, **facts},
+        "required": ["stamp_ns"],
+        "additionalProperties": True,
+    }
+
+
+def _type_of(value: object) -> dict[str, Any]:
+    if isinstance(value, list | tuple):
+        items = cast("Sequence[object]", value)
+        return {"type": "array", "items": _type_of(items[0]) if items else {}}
+    for kind, schema in _TYPES:
+        if isinstance(value, kind):
+            return dict(schema)
+    return {}
+
+
+class _WholeWrites:
+    """A file as `mcap` needs it; a write that the disk took only in part goes on or fails."""
+
+    def __init__(self, raw: FileIO) -> None:
+        self._raw = raw
+
+    def write(self, data: bytes) -> int:
+        """Write all of it."""
+        left = memoryview(data)
+        while left:
+            left = left[self._raw.write(left) :]
+        return len(data)
+
+    def tell(self) -> int:
+        """How many bytes there are [bytes]."""
+        return self._raw.tell()
+
+    def flush(self) -> None:
+        """Nothing waits here."""

@@ -1,0 +1,155 @@
+"""Stitchers side by side under a policy that is late: which one still works, and how smoothly."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from agent.config import AgentConfig, load_config
+from agent.evaluation.grid import Cell, Grid, Progress, grid_rows, run_grid
+from agent.evaluation.report import commit, versions
+from bridge.errors import ConfigError
+from bridge.plugins import list_plugins, load_plugin
+
+ALL = "all"
+# A policy slower than this has no chunk left when it answers, whatever the stitcher [ms].
+_LONGEST_DELAY_MS = 10_000
+_MM = 1000.0
+
+
+def parse_stitchers(text: str) -> list[str]:
+    """Names separated by commas, or "all" for what is installed; each with its options.
+
+    Options come after a plus: `rtc+jacobian=identity`. The values are YAML, as for `--set`.
+
+    Raises:
+        UnknownNameError: There is no such stitcher.
+        ConfigError: There is no name at all.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names == [ALL]:
+        return [plugin.name for plugin in list_plugins("stitcher")]
+    if not names:
+        raise ConfigError("--stitch names no stitcher: write --stitch latest,act or --stitch all.")
+    for name in names:
+        load_plugin("stitcher", name.partition("+")[0])
+    return names
+
+
+def parse_delays_ms(text: str) -> list[float]:
+    """Delays separated by commas [ms].
+
+    Raises:
+        ConfigError: One is no number from 0 to 10,000 ms.
+    """
+    delays: list[float] = []
+    for part in text.split(","):
+        try:
+            delay_ms = float(part)
+        except ValueError:
+            delay_ms = -1.0
+        if not 0 <= delay_ms <= _LONGEST_DELAY_MS:
+            raise ConfigError(
+                f"--policy-delay-ms takes numbers from 0 to {_LONGEST_DELAY_MS} ms, as 0,100,200, "
+                f"not {part.strip()!r}."
+            )
+        delays.append(delay_ms)
+    return delays
+
+
+def stitch_grid(
+    *,
+    suite: str,
+    episodes: int,
+    seed: int,
+    preset: str,
+    overrides: Sequence[str],
+    stitchers: Sequence[str],
+    delays_ms: Sequence[float],
+) -> Grid:
+    """A cell for each stitcher and delay; in virtual time the delay is all that the policy takes.
+
+    Raises:
+        ConfigError: A setting is wrong, as for `load_config`.
+    """
+    cells = [
+        Cell(
+            labels={"stitcher": stitcher, "policy_delay_ms": delay_ms},
+            config=_config(preset, overrides, stitcher, delay_ms),
+        )
+        for stitcher in stitchers
+        for delay_ms in delays_ms
+    ]
+    return Grid(suite=suite, episodes=episodes, seed=seed, cells=cells)
+
+
+def compare_stitchers(
+    grid: Grid,
+    path: Path,
+    *,
+    workers: int = 1,
+    resume: bool = False,
+    on_progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run what is missing, and return everything that is worth keeping, ready for JSON.
+
+    Episodes are kept in a folder beside `path`.
+
+    Raises:
+        TandemError: As for `run_grid`.
+    """
+    results = run_grid(
+        grid, path.with_suffix(""), workers=workers, resume=resume, on_progress=on_progress
+    )
+    return {
+        "comparison": "stitchers",
+        "suite": grid.suite,
+        "seed": grid.seed,
+        "episodes_wanted": grid.episodes,
+        "cells": grid_rows(grid, results),
+        "settings": grid.cells[0].config.model_dump(mode="json", exclude={"serve": {"token"}}),
+        "versions": versions(),
+        "commit": commit(),
+    }
+
+
+def render_comparison(report: dict[str, Any]) -> Table:
+    """The cells as a table for the terminal."""
+    table = Table(title=f"{report['suite']} · stitchers under a late policy")
+    for column in ("stitcher", "policy delay"):
+        table.add_column(column)
+    for column in ("worked", "95 % interval", "n", "jerk", "p99 jerk", "gap", "p99 gap"):
+        table.add_column(column, justify="right")
+    for cell in report["cells"]:
+        low, high = cell["interval_95"]
+        motion = cell["motion"]
+        table.add_row(
+            cell["stitcher"],
+            f"{cell['policy_delay_ms']:g} ms",
+            f"{cell['success_rate']:.0%}",
+            f"{low:.0%}-{high:.0%}",
+            str(cell["n"]),
+            _figure(motion["jerk_mean_m_per_s3"]["mean"], 1.0, "m/s³"),
+            _figure(motion["jerk_p99_m_per_s3"]["mean"], 1.0, "m/s³"),
+            _figure(motion["gap_mean_m"]["mean"], _MM, "mm"),
+            _figure(motion["gap_p99_m"]["mean"], _MM, "mm"),
+        )
+    return table
+
+
+def _config(preset: str, overrides: Sequence[str], stitcher: str, delay_ms: float) -> AgentConfig:
+    name, *options = stitcher.split("+")
+    return load_config(
+        preset,
+        [
+            *overrides,
+            f"fast_brain.stitcher={name}",
+            *(f"fast_brain.stitcher_options.{option}" for option in options),
+            f"runtime.policy_latency_s={delay_ms / 1000!r}",
+        ],
+    )
+
+
+def _figure(value: float | None, factor: float, unit: str) -> str:
+    return "-" if value is None else f"{value * factor:.3g} {unit}"

@@ -1,0 +1,85 @@
+"""The picture of a comparison of stitchers: success, smoothness and gaps over the delay."""
+
+from pathlib import Path
+from typing import Any
+
+from bridge.errors import ConfigError
+
+_PERCENT, _MM = 100.0, 1000.0
+
+
+def draw_comparison(report: dict[str, Any], path: Path) -> Path:
+    """Draw a line for each stitcher, with 95 % intervals, and return the picture's path.
+
+    Raises:
+        ConfigError: There is no matplotlib.
+    """
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise ConfigError(
+            f"Cannot draw {path}: {error}. The figures are written; for the picture install "
+            "matplotlib, which comes with tandem-agent[train], and go on with --resume."
+        ) from error
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    drawn: tuple[Any, Any] = plt.subplots(1, len(_PANELS), figsize=(16, 3.6))
+    figure, axes = drawn
+    stitchers = list(dict.fromkeys(cell["stitcher"] for cell in report["cells"]))
+    for number, stitcher in enumerate(stitchers):
+        cells = [cell for cell in report["cells"] if cell["stitcher"] == stitcher]
+        # Side by side, so that intervals do not hide each other [ms].
+        shift_ms = 3.0 * (number - (len(stitchers) - 1) / 2)
+        for axis, panel in zip(axes, _PANELS, strict=True):
+            _draw_line(axis, cells, panel, stitcher, shift_ms)
+    for axis, (title, _, _) in zip(axes, _PANELS, strict=True):
+        axis.set_title(title)
+        axis.set_xlabel("policy delay [ms]")
+        axis.set_ylim(bottom=0)
+    axes[0].set_ylim(0, 105)
+    axes[0].legend(fontsize="small")
+    figure.suptitle(f"{report['suite']}: stitchers under a late policy, with 95 % intervals")
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path
+
+
+# Of each panel: its title, the measure, and what its values are multiplied by.
+_PANELS = (
+    ("success [%]", "success", _PERCENT),
+    ("mean jerk [m/s³]", "jerk_mean_m_per_s3", 1.0),
+    ("p99 jerk [m/s³]", "jerk_p99_m_per_s3", 1.0),
+    ("mean gap at joins [mm]", "gap_mean_m", _MM),
+)
+
+
+def _draw_line(
+    axis: Any,  # noqa: ANN401  # matplotlib's.
+    cells: list[dict[str, Any]],
+    panel: tuple[str, str, float],
+    label: str,
+    shift_ms: float,
+) -> None:
+    _, measure, factor = panel
+    points = [
+        (cell["policy_delay_ms"] + shift_ms, *(factor * value for value in found))
+        for cell in cells
+        if (found := _mean_low_high(cell, measure)) is not None
+    ]
+    if not points:
+        return
+    delays_ms, means, lows, highs = zip(*points, strict=True)
+    below = [mean - low for mean, low in zip(means, lows, strict=True)]
+    above = [high - mean for mean, high in zip(means, highs, strict=True)]
+    axis.errorbar(delays_ms, means, yerr=[below, above], marker="o", capsize=2, label=label)
+
+
+def _mean_low_high(cell: dict[str, Any], measure: str) -> tuple[float, float, float] | None:
+    if measure == "success":
+        return (cell["success_rate"], *cell["interval_95"])
+    figures = cell["motion"][measure]
+    mean = figures["mean"]
+    return None if mean is None else (mean, *(figures["interval_95"] or (mean, mean)))

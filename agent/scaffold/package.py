@@ -31,7 +31,7 @@ class _File(NamedTuple):
 
 
 def write_package(kind: str, name: str, folder: Path) -> Path:
-    """Write a plug-in's package into `folder`/`name`; nothing is written if something is wrong.
+    """Write a plug-in's package into a folder of its own; nothing is written if something is wrong.
 
     Args:
         kind: One of `SETTINGS`.
@@ -46,7 +46,7 @@ def write_package(kind: str, name: str, folder: Path) -> Path:
         ConfigError: The name is no name for a module, or is taken; or the folder is there already.
     """
     known = _known_kind(kind)
-    package = folder / name
+    package = folder / distribution_name(name)
     if package.exists():
         raise ConfigError(f"{package} is there already. Choose another name, or remove it.")
     _check_name(known, name)
@@ -60,6 +60,14 @@ def write_package(kind: str, name: str, folder: Path) -> Path:
 def class_name(name: str) -> str:
     """The class of a plug-in: MyPlanner for my_planner."""
     return "".join(word.capitalize() for word in name.split("_"))
+
+
+def distribution_name(name: str) -> str:
+    """What the package and its folder are called: my-planner for my_planner.
+
+    Never the module's own name: Python would take the folder for the module.
+    """
+    return name.replace("_", "-") if "_" in name.strip("_") else f"{name}-plugin"
 
 
 def _known_kind(kind: str) -> PluginKind:
@@ -102,7 +110,7 @@ def _fill(kind: PluginKind, name: str, template: str) -> str:
     )
     words = {
         "my_plugin": name,
-        "my-plugin": name.replace("_", "-"),
+        "my-plugin": distribution_name(name),
         "MyPlugin": class_name(name),
         "ENTRY_POINT_GROUP": GROUPS[kind],
         "SETTING": SETTINGS[kind],

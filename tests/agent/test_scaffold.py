@@ -65,10 +65,10 @@ def test_a_name_that_would_not_work_is_refused(tmp_path: Path, name: str, said: 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     """A folder that is there already is left as it is."""
-    (tmp_path / "my_robot").mkdir()
+    (tmp_path / "my-robot").mkdir()
     with pytest.raises(ConfigError, match="is there already"):
         write_package("robot", "my_robot", tmp_path)
-    assert list((tmp_path / "my_robot").iterdir()) == []
+    assert list((tmp_path / "my-robot").iterdir()) == []
 
 
 def test_an_unknown_kind_is_answered_with_the_list(tmp_path: Path) -> None:
@@ -80,6 +80,15 @@ def test_an_unknown_kind_is_answered_with_the_list(tmp_path: Path) -> None:
 def test_a_class_is_called_as_its_module() -> None:
     """my_planner holds MyPlanner."""
     assert class_name("my_planner2") == "MyPlanner2"
+
+
+@pytest.mark.parametrize(("name", "folder"), [("my_robot", "my-robot"), ("arm", "arm-plugin")])
+def test_a_folder_is_never_taken_for_the_module_in_it(
+    tmp_path: Path, name: str, folder: str
+) -> None:
+    """Beside its folder, the installed module is found, not the folder."""
+    assert write_package("robot", name, tmp_path) == tmp_path / folder
+    assert not folder.isidentifier()
 
 
 def test_list_as_json_tells_origin_options_and_spec() -> None:

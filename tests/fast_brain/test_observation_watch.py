@@ -36,8 +36,10 @@ def shown(stamp_ns: int = 0, **changes: Any) -> Observation:
         ),
         (
             {"proprioception": {"joints": np.array([0, np.nan], np.float32)}},
-            "observation.proprioception.joints: expected float32[2] in [-1.0, 1.0] rad, "
-            "got 1 of 2 values not finite",
+            (
+                "observation.proprioception.joints: expected float32[2] in [-1.0, 1.0] rad, "
+                "got 1 of 2 values not finite"
+            ),
         ),
         # A joint a little past its bound is measured so, and is no reason to stand still.
         ({"proprioception": {"joints": np.array([1.01, 0], np.float32)}}, ""),

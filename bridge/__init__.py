@@ -22,6 +22,7 @@ from bridge.errors import (
     UnknownKeyError,
     UnknownNameError,
 )
+from bridge.evidence import Evidence
 from bridge.messages import (
     ActionChunk,
     Command,
@@ -85,6 +86,7 @@ __all__ = [
     "ConfigError",
     "ContractError",
     "Decision",
+    "Evidence",
     "FloatArray",
     "FlowSampler",
     "Fusion",

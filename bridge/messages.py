@@ -149,6 +149,9 @@ class ActionChunk(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False)
     Units, frame, bounds and whether actions are absolute or deltas stand in the policy's
     `ActionSpec`. `latent_sequence` is -1 and `latent_age_s` inf when no latent was used;
     `gate_mean` is the mean weight in [0, 1] that fusion gave the current latent.
+
+    A policy with such a head says how much of the subtask is done, `subtask_progress` in [0, 1],
+    and how unsure it is, `uncertainty` ≥ 0 in a unit of its own; None if it cannot tell.
     """
 
     actions: FloatArray
@@ -161,6 +164,8 @@ class ActionChunk(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False)
     latent_age_s: float = float("inf")
     subtask_id: str = ""
     gate_mean: float = 1.0
+    subtask_progress: float | None = None
+    uncertainty: float | None = None
 
     def __post_init__(self) -> None:
         _freeze_floats(self, "actions")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol, TypeVar, runtime_checkable
 
 from bridge.arrays import FloatArray
+from bridge.evidence import Evidence
 from bridge.messages import (
     ActionChunk,
     Command,
@@ -295,14 +296,25 @@ class ConditioningStitcher(ChunkStitcher, Protocol):
 
 @runtime_checkable
 class SubtaskMonitor(Protocol):
-    """Who notices that a subtask is done or has failed before the planner looks again."""
+    """Who notices that a subtask is done or has failed before the planner looks again.
+
+    One that looks at `Evidence.world` says so with a class attribute `evaluation_only = True`: what
+    only a simulator can know is never taken for something that a robot has seen.
+    """
 
     def begin(self, subtask: Subtask, now_ns: int) -> None:
         """Watch this subtask from now on. Called from the planner's process."""
         ...
 
-    def check(self, observation: Observation, now_ns: int) -> SubtaskReport | None:
-        """Report done or failed, or None while there is nothing to say. Called at ~10 Hz."""
+    def check(self, evidence: Evidence, now_ns: int) -> SubtaskReport | None:
+        """Report, or None while there is nothing to say. Called at ~10 Hz; < 10 ms.
+
+        State `DONE` or `FAILED` ends the subtask; `ACTIVE` says that it is stuck, and that the
+        planner shall look again. The newest of each message may come any number of times.
+
+        Raises:
+            ContractError: The robot or the policy does not show what it needs.
+        """
         ...
 
 

@@ -80,7 +80,10 @@ class FlowSampler(Protocol):
 
 @runtime_checkable
 class RollForward(Protocol):
-    """A policy that can be asked as of later: the arm's state then, the pictures of now."""
+    """A policy that can be asked as of later: the arm's state then, the pictures of now.
+
+    Row 0 of its chunks is for one step after the observation.
+    """
 
     @property
     def longest_roll_rows(self) -> int:

@@ -61,8 +61,9 @@ class Conditioner(ABC):
         self._committed.forget()
         self._policy.reset()
 
-    def _note(self, *, delay_rows: int, leftover_rows: int) -> None:
-        self._facts = {"delay_estimate_rows": delay_rows, "leftover_rows": leftover_rows}
+    def _note(self, *, delay_rows: int, leftover_rows: int, **more: float | str) -> None:
+        known: Facts = {"delay_estimate_rows": delay_rows, "leftover_rows": leftover_rows}
+        self._facts = known | more
 
 
 def leftover(
@@ -82,6 +83,33 @@ def leftover(
     rows = policy.normalise(whole, seen).astype(np.float32)
     rows[known:] = 0.0
     return rows, known
+
+
+def denoise(
+    policy: FlowSampler,
+    seen: Seen,
+    *,
+    count: int = 1,
+    prefix: FloatArray | None = None,
+) -> FloatArray:
+    """Return normalised rows [count, H, A] by the policy's own Euler steps from noise.
+
+    The rows of `prefix` [d, A] are known: at every step they are put back, at flow time 1.
+    """
+    rows, known = policy.draw_noise(count), 0 if prefix is None else len(prefix)
+    for step in range(policy.flow_steps):
+        time = np.full(rows.shape[1], step / policy.flow_steps, np.float32)
+        time[:known] = 1.0
+        rows = _put_back(rows, prefix)
+        velocity = policy.velocity(rows, time, seen)
+        rows = (rows + velocity / policy.flow_steps).astype(np.float32)
+    return _put_back(rows, prefix)
+
+
+def _put_back(rows: FloatArray, prefix: FloatArray | None) -> FloatArray:
+    if prefix is not None:
+        rows[:, : len(prefix)] = prefix
+    return rows
 
 
 def require(policy: object, capability: type[CapabilityT], stitcher: str) -> CapabilityT:

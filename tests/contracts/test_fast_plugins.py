@@ -12,8 +12,13 @@ from bridge.testing.examples import SECOND_NS
 from fast_brain.policies.hold import HoldPolicy
 from fast_brain.robots.gymnasium_env import GymnasiumRobot
 from fast_brain.robots.point_arm import PointArm
+from fast_brain.stitchers.adaptive_ensemble import AdaptiveEnsembleStitcher
+from fast_brain.stitchers.bid import BidStitcher
 from fast_brain.stitchers.latest import LatestStitcher
 from fast_brain.stitchers.rtc import RtcStitcher
+from fast_brain.stitchers.temporal_ensemble import TemporalEnsembleStitcher
+from fast_brain.stitchers.trained_rtc import TrainedRtcStitcher
+from fast_brain.stitchers.vlash import VlashStitcher
 
 
 class TestLatestStitcher(ChunkStitcherContract):
@@ -26,6 +31,42 @@ class TestRtcStitcher(ChunkStitcherContract):
     def make(self) -> RtcStitcher:
         """As published."""
         return RtcStitcher()
+
+
+class TestTrainedRtcStitcher(ChunkStitcherContract):
+    def make(self) -> TrainedRtcStitcher:
+        """As published."""
+        return TrainedRtcStitcher()
+
+
+class TestVlashStitcher(ChunkStitcherContract):
+    def make(self) -> VlashStitcher:
+        """As published."""
+        return VlashStitcher()
+
+
+class TestBidStitcher(ChunkStitcherContract):
+    def make(self) -> BidStitcher:
+        """As published, without a weak policy."""
+        return BidStitcher()
+
+
+class TestTemporalEnsembleStitcher(ChunkStitcherContract):
+    def make(self) -> TemporalEnsembleStitcher:
+        """As published."""
+        return TemporalEnsembleStitcher()
+
+
+class TestOnlineTemporalEnsembleStitcher(ChunkStitcherContract):
+    def make(self) -> TemporalEnsembleStitcher:
+        """With a running mean."""
+        return TemporalEnsembleStitcher(form="online")
+
+
+class TestAdaptiveEnsembleStitcher(ChunkStitcherContract):
+    def make(self) -> AdaptiveEnsembleStitcher:
+        """As published."""
+        return AdaptiveEnsembleStitcher()
 
 
 class TestHoldPolicy(PolicyContract):

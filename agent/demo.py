@@ -1,6 +1,5 @@
 """The demonstration: a robot is served, given a goal over HTTP, watched, and filmed."""
 
-import datetime as dt
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -19,19 +18,6 @@ GOAL = "put the cube in the drawer, then close and lock it"
 Captions = list[tuple[int, str]]
 _STATES = "states.npz"
 _FILMED = "ogbench_scene"
-
-
-def new_run_folder(root: Path) -> Path:
-    """Make a folder of its own for a run, named after the moment."""
-    stem = dt.datetime.now(tz=dt.UTC).strftime("%Y%m%d-%H%M%S")
-    for number in range(1, 1000):
-        folder = root / (stem if number == 1 else f"{stem}-{number}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
-    raise FileExistsError(f"{root} holds a thousand runs of this second")
 
 
 def demo_config(preset: str, overrides: list[str], folder: Path) -> AgentConfig:
@@ -63,7 +49,7 @@ def run_demo(
 
     Args:
         config: From `demo_config`.
-        folder: Where the film and the result go.
+        folder: Where the trace, the film and the result go.
         goal: What to ask for.
         seconds: How long the robot may take [s].
         tell: Told what is being done.
@@ -74,7 +60,9 @@ def run_demo(
     Raises:
         TandemError: Whatever kept it from running.
     """
-    with serving(config, make_runtime=make_runtime, with_page=with_page, tell=tell) as served:
+    with serving(
+        config, make_runtime=make_runtime, with_page=with_page, tell=tell, record_to=folder
+    ) as served:
         tell(f"Watch it: {served.address}")
         tell(f"Goal: {goal}")
         with closing(AgentClient(served.address, token=config.serve.token)) as client:

@@ -15,16 +15,19 @@ _NEVER = RestartRule(when="never")
 
 @dataclass(frozen=True, kw_only=True)
 class MailboxSpec:
-    """One latest-value mailbox; a message may take up to `capacity_bytes` when encoded [bytes].
+    """One mailbox; a message may take up to `capacity_bytes` when encoded [bytes].
 
     `kind` is the type of its messages, or a union of types.
     An external mailbox is written by whoever started the run: a person, a server, a test.
+    `delivery` "latest" keeps the newest message for everybody, "ring" each one until its one reader
+    has taken it; then `capacity_bytes` is for all that wait.
     """
 
     name: str
     kind: Any
     capacity_bytes: int
     external: bool = False
+    delivery: Literal["latest", "ring"] = "latest"
 
     @property
     def kind_name(self) -> str:
@@ -46,7 +49,8 @@ class NodeSpec:
 
     `hang_after_s` [s] is how old its last sign of life may grow. `restart` says whether it may be
     started anew at all; how is the run's `RestartRule`. An `optional` node may stay away: the robot
-    goes on without it. `note` is for the reader of the picture.
+    goes on without it. An `observer` only looks at the others, and is ended after the robot.
+    `note` is for the reader of the picture.
 
     What the kernel is told when nodes are processes: `nice` (0 is normal, 19 yields to all),
     `realtime_priority` of SCHED_FIFO (0 does not ask), and `cpu`, the core to stay on.
@@ -62,6 +66,7 @@ class NodeSpec:
     idle_messages: int = 0
     restart: Literal["never", "on_failure"] = "never"
     optional: bool = False
+    observer: bool = False
     hang_after_s: float = 5.0
     nice: int = 0
     realtime_priority: int = 0
@@ -124,6 +129,12 @@ class Graph:
     def node_names(self) -> tuple[str, ...]:
         """The nodes in order."""
         return tuple(node.name for node in self.nodes)
+
+    def end_order(self) -> tuple[tuple[str, ...], ...]:
+        """Which nodes end together, in order: the brains and what watches, robot, observers."""
+        robot, *others = [node.name for node in self.nodes if not node.observer]
+        observers = tuple(node.name for node in self.nodes if node.observer)
+        return (tuple(reversed(others)), (robot,), observers)
 
     def writers_of(self, mailbox: str) -> tuple[str, ...]:
         """The nodes that publish in a mailbox: one, or none if it is external."""

@@ -46,6 +46,7 @@ class Watch:
         now_ns = self._clock.now_ns()
         for name in [name for name, at_ns in self._restarts.items() if at_ns <= now_ns]:
             del self._restarts[name]
+            self._mail.emit("node.restarted", now_ns, node=name)
             self._actors.launch(self._graph.node(name))
         return ""
 
@@ -63,6 +64,14 @@ class Watch:
             return ""
         decision = self._supervisor.on_node_down(failure)
         _log.warning("node_down", node=failure.node, reason=failure.reason, then=str(decision))
+        self._mail.emit(
+            "node.down",
+            failure.stamp_ns,
+            node=failure.node,
+            how=failure.kind,
+            reason=failure.reason,
+            then=type(decision).__name__,
+        )
         match decision:
             case Restart(at_ns=at_ns):
                 for name in decision.nodes:

@@ -5,12 +5,14 @@ policy publish is seen later by their latency, so a slow brain is slow here as w
 `runtime.coupling: synchronous` the arm is frozen meanwhile, as rivals do it: for comparison.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent.graph_parts import Graph, MailboxSpec
 from agent.logs import get_logger
 from agent.runtime import check_external, pick_mailbox
+from agent.shared_mailboxes import SUPERVISOR_TRACE
 from agent.spec_checks import check_specs
 from agent.supervisor import Incident, NodeDown, Restart, StopAll, Supervisor
 from agent.virtual_coupling import PausableStop, SynchronousCoupling
@@ -18,7 +20,9 @@ from agent.virtual_node import VirtualNode
 from bridge.clock import ManualClock
 from bridge.errors import ConfigError, RuntimeStopped
 from bridge.messages import NodeHealth
+from bridge.trace import TRACE, emit
 from bridge.transports.in_process import InProcessLatestValue
+from bridge.transports.ring import LocalRing
 
 _NS_PER_S = 1_000_000_000
 _log = get_logger("runtime")
@@ -125,7 +129,10 @@ class LocalRuntime:
 
     def read(self, name: str) -> Any:  # noqa: ANN401  # The mailbox's own type, or None.
         """The newest message that is visible now."""
-        return pick_mailbox(self._mailboxes, name).read()
+        mailbox = pick_mailbox(self._mailboxes, name)
+        if isinstance(mailbox, LocalRing):
+            raise ConfigError(f"{name!r} is a ring, which only its one reader empties.")
+        return mailbox.read()
 
     def health(self) -> Mapping[str, NodeHealth]:
         """The last sign of life of each node."""
@@ -172,6 +179,8 @@ class LocalRuntime:
         self._end("it was asked to")
 
     def _make_mailbox(self, spec: MailboxSpec) -> Any:  # noqa: ANN401  # Of the spec's type.
+        if spec.delivery == "ring":
+            return LocalRing[Any]()
         writers = self._graph.writers_of(spec.name)
         if not writers:
             return InProcessLatestValue[Any]()
@@ -201,6 +210,9 @@ class LocalRuntime:
         node.take_down(failure.reason)
         decision = self._supervisor.on_node_down(failure)
         _log.warning("node_down", node=failure.node, reason=failure.reason, then=str(decision))
+        facts = {"node": failure.node, "how": failure.kind, "reason": failure.reason}
+        ring = self._mailboxes.get(SUPERVISOR_TRACE)
+        emit({} if ring is None else {TRACE: ring}, "node.down", failure.stamp_ns, **facts)
         match decision:
             case Restart(at_ns=at_ns):
                 for name in decision.nodes:
@@ -215,9 +227,8 @@ class LocalRuntime:
         if self._stopped_because:
             return
         self._stopped_because = reason
-        # The graph begins with the robot, so that it is closed last.
-        for node in reversed(self._nodes.values()):
-            node.take_down()
+        for name in itertools.chain.from_iterable(self._graph.end_order()):
+            self._nodes[name].take_down()
 
     def _check_running(self) -> None:
         if self._stopped_because:

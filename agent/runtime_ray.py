@@ -190,14 +190,16 @@ class RayRuntime:
                     self._mail.close()
 
     def _end_nodes(self, mail: SharedMailboxes, actors: NodeActors, timeout_s: float) -> None:
-        """Stop the robot, let the others end, then the robot: it is the first of the graph."""
+        """Stop the robot, let the others end, then the robot, then whoever only looks on."""
         now_ns = self._clock.now_ns()
-        robot, *others = self._graph.node_names()
         reason = self._stopped_because
+        mail.emit("run.ending", now_ns, reason=reason)
         mail.publish(
             "stop", StopRequest(reason=reason, source="runtime", latched=True, stamp_ns=now_ns)
         )
-        for ending in (others, [*others, robot]):
+        ending: list[str] = []
+        for names in filter(None, self._graph.end_order()):
+            ending += names
             mail.set_phase(RunPhase(is_running=self._has_begun, ending=tuple(ending)))
             for name in actors.outliving(ending, timeout_s / 2):
                 _log.warning("node_killed", node=name, after_s=timeout_s / 2)

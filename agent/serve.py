@@ -5,6 +5,7 @@ import errno
 import socket
 import threading
 from collections.abc import Callable, Generator
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,6 +14,8 @@ from agent.config import AgentConfig, ServeConfig
 from agent.graph import build_graph
 from agent.graph_parts import Graph
 from agent.http_app import make_app
+from agent.recording.folder import new_run_folder
+from agent.recording.wiring import recorded
 from agent.runtime import Runtime
 from agent.server_guard import check_exposure
 from agent.server_state import ServerState
@@ -63,6 +66,7 @@ def serving(
     make_runtime: Callable[[Graph], Runtime] | None = None,
     with_page: bool = True,
     tell: Callable[[str], None] | None = None,
+    record_to: Path | None = None,
 ) -> Generator["Served"]:
     """Serve a run for as long as the block lasts; nothing is left behind, whatever happens.
 
@@ -71,6 +75,7 @@ def serving(
         make_runtime: How to run the graph; with Ray if None.
         with_page: Show the web page besides the HTTP interface.
         tell: Told what is being done, for the impatient.
+        record_to: The run's own folder for its trace, if it is recorded; a new one if None.
 
     Raises:
         ConfigError: The settings do not go together; nothing was started.
@@ -81,8 +86,9 @@ def serving(
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(contextlib.closing(open_port(config.serve)))
         graph = build_graph(config)
-        if tell is not None:
-            tell(f"Starting {config.robot.kind} with {', '.join(graph.node_names())} …")
+        say = tell or _nobody_listens
+        graph = _recorded(graph, config, record_to, say)
+        say(f"Starting {config.robot.kind} with {', '.join(graph.node_names())} …")
         runtime = (make_runtime or _ray_runtime)(graph)
         stack.callback(runtime.stop, config.runtime.stop_timeout_s)
         runtime.start()
@@ -93,6 +99,26 @@ def serving(
             add_page(app)
         stack.enter_context(_listening(app, listener))
         yield Served(address_of(listener), runtime)
+
+
+def _recorded(
+    graph: Graph, config: AgentConfig, folder: Path | None, tell: Callable[[str], None]
+) -> Graph:
+    """The graph with its recorder; without, where none is wanted or there is no place for it."""
+    if not config.recording.enabled:
+        return graph
+    try:
+        folder = folder or new_run_folder(config.recording.folder)
+    except OSError as error:
+        tell(f"This run is not recorded: {error}. Another place: --set recording.folder=…")
+        return graph
+    tell(f"Recording to {folder}")
+    settings = config.model_dump_json(exclude={"serve": {"token"}})
+    return recorded(graph, folder, config.recording, settings)
+
+
+def _nobody_listens(text: str) -> None:
+    del text
 
 
 class Served:

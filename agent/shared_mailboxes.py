@@ -6,16 +6,20 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from agent.graph_parts import Graph, NodeSpec
+from agent.graph_parts import Graph, MailboxSpec, NodeSpec
 from agent.node_process import RunPhase
 from agent.runtime import check_external, pick_mailbox
 from bridge.errors import TransportError
 from bridge.messages import NodeHealth
+from bridge.trace import TRACE, TraceFact, emit
+from bridge.transports.ring import SharedRing
 from bridge.transports.segments import sweep_stale_segments
 from bridge.transports.shared_memory import SharedLatestValue
 
 _PHASE = "phase"
 _SMALL_BYTES = 4096
+# The ring of whoever runs the graph; there is one in a graph that is recorded.
+SUPERVISOR_TRACE = "trace.supervisor"
 
 
 class SharedMailboxes:
@@ -34,21 +38,23 @@ class SharedMailboxes:
         self._publishing = threading.Lock()
         self._last: dict[str, Any] = {}
         self._open: dict[str, SharedLatestValue[Any]] = {}
+        self._rings: dict[str, SharedRing[Any]] = {}
         try:
             for spec in graph.mailboxes:
-                self._create(spec.name, spec.kind, spec.capacity_bytes)
+                self._create(spec)
             for name in graph.node_names():
-                self._create(health_name(name), NodeHealth, _SMALL_BYTES)
-            self._create(_PHASE, RunPhase, _SMALL_BYTES)
+                self._create(_small(health_name(name), NodeHealth))
+            self._create(_small(_PHASE, RunPhase))
         except BaseException:
             self.close()
             raise
 
     def of_node(self, spec: NodeSpec) -> Mapping[str, Any]:
         """The keyword arguments of a `NodeProcess` that are mailboxes."""
+        ends: dict[str, Any] = {**self._open, **self._rings}
         return {
-            "inputs": {role: self._open[name] for role, name in spec.inputs.items()},
-            "outputs": {role: self._open[name] for role, name in spec.outputs.items()},
+            "inputs": {role: ends[name] for role, name in spec.inputs.items()},
+            "outputs": {role: ends[name] for role, name in spec.outputs.items()},
             "health": self._open[health_name(spec.name)],
             "phase": self._open[_PHASE],
         }
@@ -68,6 +74,13 @@ class SharedMailboxes:
         """Tell every process what the run asks of it."""
         with self._publishing:
             self._open[_PHASE].publish(phase)
+
+    def emit(self, kind: str, stamp_ns: int, **facts: TraceFact) -> None:
+        """Tell the trace what concerns the whole run; callable from any thread, also too late."""
+        with self._publishing:
+            ring: Any = self._rings.get(SUPERVISOR_TRACE)
+            if ring is not None:
+                emit({TRACE: ring}, kind, stamp_ns, **facts)
 
     def read(self, name: str) -> Any:  # noqa: ANN401  # The mailbox's own type, or None.
         """The newest message; the last one there was when the mailboxes are closed.
@@ -97,11 +110,26 @@ class SharedMailboxes:
             mailbox = self._open.pop(name)
             mailbox.close()
             mailbox.unlink()
+        with self._publishing:
+            for name in list(self._rings):
+                ring = self._rings.pop(name)
+                ring.close()
+                ring.unlink()
 
-    def _create(self, name: str, kind: type[Any], capacity_bytes: int) -> None:
-        self._open[name] = SharedLatestValue[Any].create(
-            segment_name(name), kind, run_id=self.run_id, capacity_bytes=capacity_bytes
-        )
+    def _create(self, spec: MailboxSpec) -> None:
+        name, size = segment_name(spec.name), spec.capacity_bytes
+        if spec.delivery == "ring":
+            self._rings[spec.name] = SharedRing[Any].create(
+                name, spec.kind, run_id=self.run_id, capacity_bytes=size
+            )
+        else:
+            self._open[spec.name] = SharedLatestValue[Any].create(
+                name, spec.kind, run_id=self.run_id, capacity_bytes=size
+            )
+
+
+def _small(name: str, kind: type[Any]) -> MailboxSpec:
+    return MailboxSpec(name=name, kind=kind, capacity_bytes=_SMALL_BYTES)
 
 
 def health_name(node: str) -> str:

@@ -109,7 +109,9 @@ class PolicyNode:
             with blaming(self._settings.memory, "write"):
                 self._memory.write(latent, planning)
             if self._may_act(subtask, observation, now_ns):
-                self._publish(self._act(policy, observation, subtask, now_ns))
+                chunk = self._act(policy, observation, subtask, now_ns)
+                self._publish(chunk)
+                self._tell(chunk, now_ns)
             # Last: the chunk does not wait for it.
             self._keeper.keep(now_ns)
         except TandemError as error:
@@ -140,6 +142,24 @@ class PolicyNode:
             conditioner.published(chunk, published_ns)
             facts = dict(conditioner.facts)
         emit(self._outputs, "chunk.stitched", published_ns, chunk_sequence=chunk.sequence, **facts)
+
+    def _tell(self, chunk: ActionChunk, began_ns: int) -> None:
+        """Tell the trace what the chunk was made from, and how long that took."""
+        now_ns = self._clock.now_ns()
+        emit(
+            self._outputs,
+            "policy.chunk",
+            now_ns,
+            chunk_sequence=chunk.sequence,
+            start_stamp_ns=chunk.start_stamp_ns,
+            observation_sequence=chunk.observation_sequence,
+            observation_age_s=seconds_between(chunk.observation_stamp_ns, now_ns),
+            latent_sequence=chunk.latent_sequence,
+            latent_age_s=chunk.latent_age_s,
+            gate_mean=chunk.gate_mean,
+            subtask_id=chunk.subtask_id,
+            took_s=seconds_between(began_ns, now_ns),
+        )
 
     def _policy_options(self) -> Mapping[str, object]:
         """The options, and the robot's spec for a policy that asks for `robot`."""
@@ -197,6 +217,7 @@ class PolicyNode:
         """Tell it, and give up when it keeps happening: a fresh process may do better."""
         self._failures += 1
         self.last_error = f"{type(error).__name__}: {error}"
+        emit(self._outputs, "policy.failed", self._clock.now_ns(), error=self.last_error)
         if self._failures > self._settings.policy_failures_allowed:
             raise error
 

@@ -16,7 +16,7 @@ from bridge.nodes import Mailboxes, blaming, publish_output, read_input
 from bridge.plugins import make_plugin
 from bridge.protocols import Clock, Planner
 from bridge.specs import PlannerSpec
-from bridge.trace import emit
+from bridge.trace import TraceFact, emit
 from slow_brain.config import SlowBrainConfig
 from slow_brain.planning_loop import PlanningLoop
 
@@ -88,6 +88,7 @@ class PlanningNode:
 
     def _think(self, planner: Planner, request: PlanRequest) -> None:
         self._publish_status()
+        self._tell("planner.asked", request)
         try:
             self._run(planner, request)
         except UnknownGoalError as error:
@@ -127,6 +128,8 @@ class PlanningNode:
                 self._loop.think(replace(result, stamp_ns=now_ns))
             case Plan():
                 self._loop.accept(replace(result, stamp_ns=now_ns), now_ns)
+                steps = [f"{each.text}: {each.state}" for each in result.subtasks]
+                self._tell("planner.plan", request, subtasks=steps, goal_done=result.goal_done)
                 if self._kept_back is not None:
                     self._hand_over(self._kept_back, request)
             case Latent():
@@ -150,6 +153,8 @@ class PlanningNode:
         self._kept_back = stamped if admitted is None else None
         if admitted is not None:
             publish_output(self._outputs, "latent", admitted)
+            facts = {"latent_sequence": admitted.sequence, "subtask_id": admitted.subtask_id}
+            self._tell("planner.latent", request, **facts)
 
     def _is_outdated(self, request: PlanRequest) -> bool:
         goal: Goal | None = read_input(self._inputs, "goal")
@@ -157,7 +162,23 @@ class PlanningNode:
 
     def _note(self, error: TandemError) -> None:
         self.last_error = f"{type(error).__name__}: {error}"
+        emit(self._outputs, "planner.failed", self._clock.now_ns(), error=self.last_error)
         self._loop.fail(error, self._clock.now_ns())
+
+    def _tell(self, kind: str, request: PlanRequest, **facts: TraceFact) -> None:
+        """Tell the trace, with what the thinking began from."""
+        now_ns, seen = self._clock.now_ns(), request.observation
+        emit(
+            self._outputs,
+            kind,
+            now_ns,
+            plan_id=request.plan_id,
+            goal_id=request.goal.id,
+            trigger=request.trigger,
+            observation_sequence=seen.sequence,
+            observation_age_s=seconds_between(seen.stamp_ns, now_ns),
+            **facts,
+        )
 
     def _publish_status(self) -> None:
         publish_output(self._outputs, "planning", self._loop.status(self._clock.now_ns()))

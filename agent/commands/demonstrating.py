@@ -26,9 +26,10 @@ def demo(
     """
     from rich.console import Console
 
-    from agent.demo import GOAL, demo_config, new_run_folder, run_demo
+    from agent.demo import GOAL, demo_config, run_demo
     from agent.live_view import LiveView, render_result
     from agent.logs import configure_logs
+    from agent.recording.folder import new_run_folder
 
     configure_logs(level="ERROR")
     # Before the folder is made: a wrong setting leaves nothing behind.

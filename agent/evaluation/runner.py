@@ -45,7 +45,7 @@ class Evaluation:
     @property
     def settings_id(self) -> str:
         """Names everything that changes an episode, so that results are never mixed."""
-        settings = self.config.model_dump(exclude={"serve"}, mode="json")
+        settings = self.config.model_dump(exclude={"serve", "recording"}, mode="json")
         rules = [EPISODE_LIMIT_S, SETTLED_S, VERDICT_GRACE_S]
         text = msgspec.json.encode([self.suite, self.seed, settings, rules], order="deterministic")
         return hashlib.sha256(text).hexdigest()[:12]

@@ -9,7 +9,7 @@ from agent.recording.reading import TRACE_FILES
 _BYTES_PER_MEGABYTE = 1_000_000
 
 
-def make_run_folder(root: Path) -> Path:
+def new_run_folder(root: Path) -> Path:
     """Make a folder of its own for a run, named after the moment.
 
     Raises:

@@ -73,7 +73,9 @@ class Trace:
                             pass
             except _CUT_OFF as error:
                 if not channels and not self.about:
-                    raise ConfigError(f"{file} is no trace: {str(error) or 'it ends at once'}.") from error
+                    raise ConfigError(
+                        f"{file} is no trace: {str(error) or 'it ends at once'}."
+                    ) from error
         self.is_complete &= has_end
 
 

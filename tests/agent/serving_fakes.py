@@ -137,9 +137,9 @@ def latent(age_s: float, runtime: FakeRuntime) -> Latent:
 
 def point_arm(*overrides: str) -> AgentConfig:
     """Settings of the smallest robot, served on any free port."""
-    return load_config("point_arm", ["serve.port=0", *overrides])
+    return load_config("point_arm", ["serve.port=0", "recording.enabled=false", *overrides])
 
 
 def scene(*overrides: str) -> AgentConfig:
     """Settings of the scene robot, whose goals are checked by their words."""
-    return load_config("demo", ["serve.port=0", *overrides])
+    return load_config("demo", ["serve.port=0", "recording.enabled=false", *overrides])

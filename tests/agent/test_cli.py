@@ -128,6 +128,7 @@ def test_training_without_demonstrations_says_how_to_make_them(tmp_path: Path) -
 def test_serve_ends_cleanly_when_it_is_told_to(how: signal.Signals) -> None:
     """Ctrl-C and SIGTERM stop the robot, end every process, and are no failure."""
     program = [sys.executable, "-m", "agent.cli", "serve", "--preset", "point_arm", "--port", "0"]
+    program += ["--set", "recording.enabled=false"]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as it:
         assert it.stdout is not None
         for line in it.stdout:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from serving_fakes import FakeRuntime, planning, point_arm
 
-from agent.demo import demo_config, film, new_run_folder, run_demo
+from agent.demo import demo_config, film, run_demo
 from agent.graph_parts import Graph
+from agent.recording.folder import new_run_folder
 from bridge.errors import RenderUnavailableError, UnknownNameError
 from bridge.messages import Goal, SubtaskState
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mcap.reader import make_reader
 
 from agent.recording.config import RecordingConfig
-from agent.recording.folder import make_run_folder, prune_traces
+from agent.recording.folder import new_run_folder, prune_traces
 from agent.recording.reading import RecordedEvent, Trace
 from agent.recording.recorder import RecorderConfig, RecorderNode
 from agent.recording.trace_file import Anchor, TraceFile
@@ -236,7 +236,7 @@ def test_a_long_run_loses_its_beginning_not_the_disk(tmp_path: Path) -> None:
 
 def test_old_runs_go_and_what_is_not_a_trace_stays(tmp_path: Path) -> None:
     """Of more runs than allowed the oldest lose their traces; a film keeps its folder."""
-    folders = [make_run_folder(tmp_path) for _ in range(5)]
+    folders = [new_run_folder(tmp_path) for _ in range(5)]
     for folder in folders:
         (folder / "trace-001.mcap").write_bytes(b"x")
     (folders[0] / "demo.mp4").write_bytes(b"film")

@@ -1,0 +1,65 @@
+"""Makes any graph one that is recorded: a ring for each node, and a recorder that empties them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from agent.graph_parts import Graph, MailboxSpec, NodeSpec
+from agent.recording.config import RecordingConfig
+from agent.recording.recorder import RING_PREFIX, RecorderConfig
+from agent.shared_mailboxes import SUPERVISOR_TRACE
+from bridge.trace import TRACE, TraceEvent
+
+_RATE_HZ = 10.0
+# What a control loop of 1000 Hz says in ten seconds.
+_RING_BYTES = 512 * 1024
+_NICE = 10
+# What explains a run, beside what its nodes say themselves; pictures are not in it.
+_SAMPLED = ("goal", "stop", "watchdog_stop", "planning", "loop_status", "world")
+
+
+def recorded(
+    graph: Graph, folder: Path, recording: RecordingConfig, settings_json: str = "{}"
+) -> Graph:
+    """The same graph with a recorder, which is ended last and which nothing waits for.
+
+    Args:
+        graph: Any graph whose nodes do not record yet.
+        folder: Of this run; made when the run starts.
+        recording: How much is kept.
+        settings_json: The whole configuration, to be written into the trace.
+    """
+    rings = {name: f"{RING_PREFIX}{name}" for name in graph.node_names()}
+    nodes = [
+        replace(node, outputs={**node.outputs, TRACE: rings[node.name]}) for node in graph.nodes
+    ]
+    there = {mailbox.name for mailbox in graph.mailboxes}
+    read = (*rings.values(), SUPERVISOR_TRACE, *(name for name in _SAMPLED if name in there))
+    recorder = NodeSpec(
+        name="recorder",
+        node_class="agent.recording.recorder:RecorderNode",
+        config=RecorderConfig(
+            # The recorder is in another process, whose working folder may be another one.
+            folder=folder.resolve(),
+            recording=recording,
+            settings_json=settings_json,
+        ),
+        rate_hz=_RATE_HZ,
+        inputs={name: name for name in read},
+        restart="on_failure",
+        optional=True,
+        observer=True,
+        hang_after_s=graph.runtime.hang_after_s,
+        nice=_NICE,
+    )
+    made = (_ring(SUPERVISOR_TRACE, external=True), *(_ring(name) for name in rings.values()))
+    return replace(graph, nodes=(*nodes, recorder), mailboxes=(*graph.mailboxes, *made))
+
+
+def _ring(name: str, *, external: bool = False) -> MailboxSpec:
+    return MailboxSpec(
+        name=name,
+        kind=TraceEvent,
+        capacity_bytes=_RING_BYTES,
+        external=external,
+        delivery="ring",
+    )

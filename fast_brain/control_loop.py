@@ -19,6 +19,7 @@ from bridge.messages import (
 )
 from bridge.protocols import ChunkStitcher
 from fast_brain.safety import SafetyFilter
+from fast_brain.section_timer import NO_SECTIONS, Sections
 
 # An observation must be this much younger than a command to show the command's target [s].
 _TARGET_SHOWS_AFTER_S = 0.05
@@ -34,6 +35,7 @@ class ControlLoop:
         observation_limit_s: The observation may be this old [s].
         target_name: Proprioception that says the target the robot has now [A], in the action's
             own units; the speed limit counts from it whenever the robot was not being commanded.
+        sections: Told when picking and filtering are over, for the accounting.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class ControlLoop:
         hold_after_s: float = 10.0,
         observation_limit_s: float = 0.5,
         target_name: str = "target_pose_in_base",
+        sections: Sections = NO_SECTIONS,
     ) -> None:
         self._stitcher = stitcher
         self._safety = safety
         self._hold_after_s = hold_after_s
         self._observation_limit_s = observation_limit_s
         self._target_name = target_name
+        self._sections = sections
         self._chunk: ActionChunk | None = None
         self._chunk_trouble = ""
         self._episode_id = ""
@@ -142,11 +146,13 @@ class ControlLoop:
 
     def _pick(self, now_ns: int, observation: Observation | None) -> Decision:
         picked = self._stitcher.pick(now_ns)
+        self._sections.done("pick")
         if isinstance(picked, Hold):
             return picked
         if not self._is_commanding:
             self._start_from(observation)
         action, self.verdict = self._safety.filter(picked.action)
+        self._sections.done("filter")
         if action is None:
             return Hold(reason=HoldReason.VETOED, stamp_ns=now_ns)
         self._sequence += 1

@@ -21,12 +21,35 @@ def check_specs(specs: Mapping[str, object]) -> None:
     robot = _only(specs, RobotSpec)
     policy = _only(specs, PolicySpec)
     planner = _only(specs, PlannerSpec)
+    if robot:
+        check_limits(robot)
     if robot and policy:
         _check_policy_and_robot(policy, robot)
     if robot and planner:
         _check_names("planner", "camera", planner.cameras, robot.observation.images)
     if policy and planner:
         _check_latent(policy, planner)
+
+
+def check_limits(robot: RobotSpec) -> None:
+    """Refuse a robot that does not say how fast, how hard and how far it may move.
+
+    Raises:
+        ContractError: Names each limit that is missing, and how to declare or to waive it.
+    """
+    missing = robot.action.undeclared_limits()
+    if missing:
+        raise ContractError(
+            leaf="robot action limits",
+            expected=f"{', '.join(missing)} in its ActionSpec, or in `waived` with the reason",
+            got=f"none for {', '.join(robot.action.names)}",
+        )
+    if robot.action.mode == "delta" and robot.rest_action is None:
+        raise ContractError(
+            leaf="robot rest_action",
+            expected="the action that means no motion, because its actions are deltas",
+            got=None,
+        )
 
 
 def _only(specs: Mapping[str, object], kind: type[SpecT]) -> SpecT | None:

@@ -172,11 +172,15 @@ class ActionChunk(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False)
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What the safety filter decided; `clipped_by` is the largest change it made [action unit]."""
+    """What the safety filter decided; `clipped_by` is the largest change it made [action unit].
+
+    `changes` says how much of it which filter made: "bounds", "speed", "jerk" and so on.
+    """
 
     kind: Literal["passed", "clipped", "vetoed"]
     reason: str = ""
     clipped_by: float = 0.0
+    changes: dict[str, float] = {}
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):

@@ -101,13 +101,61 @@ class ObservationSpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
             spec.validate(arrays[spec.name], leaf)
 
 
+class WorkspaceBox(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The box that the tool may not leave [m], inclusive, in the frame of the action.
+
+    `names` are the dimensions of the action that are places.
+    """
+
+    names: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        for field in ("low", "high"):
+            if len(getattr(self, field)) != len(self.names):
+                raise ContractError(
+                    leaf=f"workspace.{field}",
+                    expected=f"{len(self.names)}",
+                    got=len(getattr(self, field)),
+                )
+        for name, low, high in zip(self.names, self.low, self.high, strict=True):
+            check_range(f"workspace.{name}", low, high)
+
+
+class GripperLimit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Which dimension of the action closes the gripper, and how hard it may press.
+
+    At a reading of `max_force` or more, in the reading's own unit, it closes no further.
+    `force_reading` names the proprioception; "" says that nothing is felt, so that only range and
+    speed bound it. `closes_upward` is False where a smaller number closes.
+    """
+
+    dimension: str
+    force_reading: str = ""
+    max_force: float = 0.0
+    closes_upward: bool = True
+
+    def __post_init__(self) -> None:
+        if self.force_reading:
+            check_positive("gripper.max_force", self.max_force)
+
+
+# The limits a robot may do without if it says why.
+WAIVABLE_LIMITS = ("max_acceleration", "max_jerk", "workspace", "gripper")
+
+
 class ActionSpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What the numbers of an action mean, and the limits no command may pass.
 
-    One entry per dimension in `names`, `low`, `high` [unit, inclusive], `units` and `max_speed`
-    [unit/s]. Limits are finite: a robot without limits is refused. `mode` "delta" means that an
-    action is added to the measured state; then the bounds are those of the step. `control_rate_hz`
-    is how many actions the robot executes per second [Hz].
+    One entry per dimension in `names`, `low`, `high` [unit, inclusive], `units`, `max_speed`
+    [unit/s], `max_acceleration` [unit/s²] and `max_jerk` [unit/s³]. Limits are finite: a robot
+    without limits is refused. `mode` "delta" means that an action is added to the measured state;
+    then the bounds are those of the step. `control_rate_hz` is how many actions the robot executes
+    per second [Hz].
+
+    A policy need not know `max_acceleration`, `max_jerk`, `workspace` and `gripper`; a robot has
+    to declare each of them, or say in `waived` why it means nothing there.
     """
 
     names: tuple[str, ...]
@@ -118,21 +166,58 @@ class ActionSpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     control_rate_hz: float
     frame: str = ""
     mode: Literal["absolute", "delta"] = "absolute"
+    max_acceleration: tuple[float, ...] = ()
+    max_jerk: tuple[float, ...] = ()
+    workspace: WorkspaceBox | None = None
+    gripper: GripperLimit | None = None
+    waived: dict[str, str] = {}
 
     def __post_init__(self) -> None:
         for field in ("low", "high", "units", "max_speed"):
-            count = len(getattr(self, field))
-            if count != self.width:
-                raise ContractError(leaf=f"action.{field}", expected=f"{self.width}", got=count)
-        for name, low, high, speed in zip(
-            self.names, self.low, self.high, self.max_speed, strict=True
-        ):
-            if not (math.isfinite(low) and math.isfinite(high) and low < high):
-                raise ContractError(
-                    leaf=f"action.{name}", expected="finite low < high", got=f"[{low}, {high}]"
-                )
-            check_positive(f"action.{name}.max_speed", speed)
+            self._check_count(field)
+        for name, low, high in zip(self.names, self.low, self.high, strict=True):
+            check_range(f"action.{name}", low, high)
+        for field in ("max_speed", "max_acceleration", "max_jerk"):
+            if getattr(self, field):
+                self._check_count(field)
+            for name, limit in zip(self.names, getattr(self, field), strict=False):
+                check_positive(f"action.{name}.{field}", limit)
         check_positive("action.control_rate_hz", self.control_rate_hz)
+        self._check_waivers()
+        self._check_places()
+
+    def undeclared_limits(self) -> tuple[str, ...]:
+        """The limits that a robot has to declare or waive, and that this one does neither of."""
+        return tuple(
+            name for name in WAIVABLE_LIMITS if not getattr(self, name) and name not in self.waived
+        )
+
+    def _check_count(self, field: str) -> None:
+        count = len(getattr(self, field))
+        if count != self.width:
+            raise ContractError(leaf=f"action.{field}", expected=f"{self.width}", got=count)
+
+    def _check_waivers(self) -> None:
+        for name, reason in self.waived.items():
+            if name not in WAIVABLE_LIMITS or getattr(self, name) or not reason.strip():
+                raise ContractError(
+                    leaf=f"action.waived.{name}",
+                    expected=f"the reason why one of {WAIVABLE_LIMITS} is not declared",
+                    got=repr(reason) if not getattr(self, name, None) else "one that is declared",
+                )
+
+    def _check_places(self) -> None:
+        """The box and the gripper are of this action, and box and bounds overlap."""
+        box, gripper = self.workspace, self.gripper
+        for name in (*(box.names if box else ()), *((gripper.dimension,) if gripper else ())):
+            if name not in self.names:
+                raise ContractError(
+                    leaf=f"action dimension {name!r}", expected=f"one of {self.names}", got="none"
+                )
+        for name, low, high in zip(box.names, box.low, box.high, strict=True) if box else ():
+            index = self.names.index(name)
+            least, most = max(low, self.low[index]), min(high, self.high[index])
+            check_range(f"workspace.{name} within the bounds", least, most)
 
     @property
     def width(self) -> int:
@@ -219,6 +304,10 @@ class RobotSpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     `hold` says in words what it does when it is told nothing; `skills` are the goals or verbs a
     person may ask of it.
+
+    `rest_action` [A] is what it is sent while it is held: the action that means no motion, such as
+    zeros for a "delta" action or a torque. None is for robots that take targets: they are braked
+    to a target within their limits, and stay there.
     """
 
     observation: ObservationSpec
@@ -226,9 +315,25 @@ class RobotSpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     command_rate_hz: float
     hold: str
     skills: tuple[str, ...] = ()
+    rest_action: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         check_positive("robot.command_rate_hz", self.command_rate_hz)
+        self._check_rest()
+
+    def _check_rest(self) -> None:
+        rest, action = self.rest_action, self.action
+        if rest is None:
+            return
+        if len(rest) != action.width:
+            raise ContractError(
+                leaf="robot.rest_action", expected=f"{action.width} numbers", got=len(rest)
+            )
+        for name, value, low, high in zip(action.names, rest, action.low, action.high, strict=True):
+            if not low <= value <= high:
+                raise ContractError(
+                    leaf=f"robot.rest_action.{name}", expected=f"within [{low}, {high}]", got=value
+                )
 
 
 def check_finite(leaf: str, array: AnyArray) -> None:
@@ -259,6 +364,16 @@ def check_bounds(
         raise ContractError(leaf=leaf, expected=f"≥ {low} {unit}".strip(), got=f"{smallest:.6g}")
     if high is not None and largest > high:
         raise ContractError(leaf=leaf, expected=f"≤ {high} {unit}".strip(), got=f"{largest:.6g}")
+
+
+def check_range(leaf: str, low: float, high: float) -> None:
+    """Refuse bounds that are not finite, or between which there is nothing.
+
+    Raises:
+        ContractError: Says both.
+    """
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ContractError(leaf=leaf, expected="finite low < high", got=f"[{low}, {high}]")
 
 
 def check_positive(leaf: str, value: float) -> None:

@@ -4,7 +4,16 @@ import numpy as np
 
 from bridge.arrays import FloatArray, frozen_array
 from bridge.messages import ActionChunk, Goal, Latent, MemoryView, Observation, PlanRequest, Subtask
-from bridge.specs import ActionSpec, ArraySpec, LatentSpec, ObservationSpec, PlannerSpec, PolicySpec
+from bridge.specs import (
+    ActionSpec,
+    ArraySpec,
+    GripperLimit,
+    LatentSpec,
+    ObservationSpec,
+    PlannerSpec,
+    PolicySpec,
+    WorkspaceBox,
+)
 
 SECOND_NS = 1_000_000_000
 
@@ -14,6 +23,10 @@ EXAMPLE_ACTION = ActionSpec(
     high=(1.0, 1.0, 1.0),
     units=("m", "m", "1"),
     max_speed=(0.5, 0.5, 2.0),
+    max_acceleration=(5.0, 5.0, 50.0),
+    max_jerk=(250.0, 250.0, 2500.0),
+    workspace=WorkspaceBox(names=("x", "y"), low=(-1.0, -1.0), high=(1.0, 1.0)),
+    gripper=GripperLimit(dimension="gripper"),
     control_rate_hz=50.0,
     frame="base",
 )

@@ -11,6 +11,12 @@ from bridge.specs import ActionSpec, ArraySpec, ObservationSpec, RobotSpec
 
 LAST_ACTION = "last_action"
 _CHANNELS = (1, 3, 4)
+_WAIVED = {
+    "max_acceleration": "an environment's action is any quantity, a torque as well as a place",
+    "max_jerk": "an environment's action is any quantity, a torque as well as a place",
+    "workspace": "an environment names no dimension of its action as a place",
+    "gripper": "an environment names no dimension of its action as a gripper",
+}
 
 ActionSpace = spaces.Box | spaces.Discrete
 
@@ -65,7 +71,8 @@ def make_robot_spec(
         ),
         action=action,
         command_rate_hz=rate_hz,
-        hold="repeats its last action",
+        hold="is given the action nearest to zero",
+        rest_action=tuple(float(number) for number in resting_action(actions)),
     )
 
 
@@ -86,6 +93,7 @@ def make_action_spec(space: ActionSpace, rate_hz: float) -> ActionSpec:
         # An environment has no speed limit: the whole range within one step.
         max_speed=tuple(((high - low) * max(rate_hz, 1000.0)).tolist()),
         control_rate_hz=rate_hz,
+        waived=dict(_WAIVED),
     )
 
 

@@ -12,7 +12,7 @@ from bridge.arrays import AnyArray, FloatArray, ImageArray, frozen_array
 from bridge.clock import seconds_between
 from bridge.errors import ContractError, RobotFault, UnknownKeyError
 from bridge.messages import Command, Observation, WorldReport
-from bridge.specs import ActionSpec, ArraySpec, ObservationSpec, RobotSpec
+from bridge.specs import ActionSpec, ArraySpec, ObservationSpec, RobotSpec, WorkspaceBox
 
 IMAGE_SIZE_PX = 64
 # The places it can be sent to, in the base frame [m]; x is forward, y is left, z is up.
@@ -41,8 +41,13 @@ _ACTION = ActionSpec(
     high=(0.60, 0.40, 0.50),
     units=("m", "m", "m"),
     max_speed=(0.5, 0.5, 0.5),
+    # From rest to full speed, or back, within 0.07 s.
+    max_acceleration=(10.0, 10.0, 10.0),
+    max_jerk=(500.0, 500.0, 500.0),
+    workspace=WorkspaceBox(names=("x", "y", "z"), low=(0.10, -0.40, 0.05), high=(0.60, 0.40, 0.50)),
     control_rate_hz=100.0,
     frame="base",
+    waived={"gripper": "a point has no fingers"},
 )
 _SPEC = RobotSpec(
     observation=ObservationSpec(
@@ -58,7 +63,7 @@ _SPEC = RobotSpec(
     ),
     action=_ACTION,
     command_rate_hz=_ACTION.control_rate_hz,
-    hold="goes on to its last target, and stays there",
+    hold="is braked to a target, and stays there",
     skills=tuple(PLACES_M),
 )
 

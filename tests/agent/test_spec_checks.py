@@ -8,6 +8,7 @@ from bridge.errors import ContractError
 from bridge.specs import (
     ActionSpec,
     ArraySpec,
+    GripperLimit,
     LatentSpec,
     ObservationSpec,
     PlannerSpec,
@@ -21,8 +22,12 @@ ACTION = ActionSpec(
     high=(1.0, 1.0),
     units=("m", ""),
     max_speed=(1.0, 2.0),
+    max_acceleration=(10.0, 20.0),
+    max_jerk=(100.0, 200.0),
+    gripper=GripperLimit(dimension="grip"),
     control_rate_hz=100.0,
     frame="base",
+    waived={"workspace": "it runs on a rail"},
 )
 LATENT = LatentSpec(perceptual_tokens=4, cognitive_tokens=1, width=16)
 ROBOT = RobotSpec(
@@ -104,3 +109,29 @@ def test_narrower_bounds_are_no_mismatch() -> None:
     """A policy may use less of the robot's range than there is."""
     action = msgspec.structs.replace(ACTION, high=(0.5, 1.0))
     check_specs({"robot": ROBOT, "policy": msgspec.structs.replace(POLICY, action=action)})
+
+
+@pytest.mark.parametrize("field", ["max_acceleration", "max_jerk", "gripper", "waived"])
+def test_a_robot_without_a_limit_is_refused(field: str) -> None:
+    """The message names the limit that is missing, and how to declare it or to do without."""
+    nothing: dict[str, Any] = {"gripper": None, "waived": {}}
+    bare = msgspec.structs.replace(ACTION, **{field: nothing.get(field, ())})
+    missing = "workspace" if field == "waived" else field
+    assert refusal(robot=msgspec.structs.replace(ROBOT, action=bare)) == (
+        f"robot action limits: expected {missing} in its ActionSpec, or in `waived` with the "
+        "reason, got none for x_m, grip"
+    )
+
+
+def test_a_limit_that_means_nothing_can_be_waived_with_a_reason() -> None:
+    """A robot that says why it has no gripper is let pass."""
+    waived = {**ACTION.waived, "gripper": "it has no fingers"}
+    free = msgspec.structs.replace(ACTION, gripper=None, waived=waived)
+    check_specs({"robot": msgspec.structs.replace(ROBOT, action=free)})
+
+
+def test_deltas_need_an_action_that_rests() -> None:
+    """A robot that adds its actions up must say which of them means to stay."""
+    delta = msgspec.structs.replace(ROBOT, action=msgspec.structs.replace(ACTION, mode="delta"))
+    assert "rest_action" in refusal(robot=delta)
+    check_specs({"robot": msgspec.structs.replace(delta, rest_action=(0.0, 0.0))})

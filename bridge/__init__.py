@@ -65,11 +65,13 @@ from bridge.protocols import (
 from bridge.specs import (
     ActionSpec,
     ArraySpec,
+    GripperLimit,
     LatentSpec,
     ObservationSpec,
     PlannerSpec,
     PolicySpec,
     RobotSpec,
+    WorkspaceBox,
 )
 from bridge.steering import FlowSampler, RollForward, Seen, ShowsFeatures
 
@@ -91,6 +93,7 @@ __all__ = [
     "FlowSampler",
     "Fusion",
     "Goal",
+    "GripperLimit",
     "Hold",
     "HoldReason",
     "ImageArray",
@@ -139,6 +142,7 @@ __all__ = [
     "UnknownKeyError",
     "UnknownNameError",
     "Verdict",
+    "WorkspaceBox",
     "WorldReport",
     "frozen_array",
     "seconds_between",

@@ -309,7 +309,7 @@ def _make_spec(image_size_px: int) -> RobotSpec:
         ),
         action=_ACTION,
         command_rate_hz=COMMAND_RATE_HZ,
-        hold="keeps moving to its last target, and then stays there",
+        hold="is braked to a target, and stays there with its grip as it is",
         skills=SKILLS,
     )
 

@@ -10,6 +10,7 @@
     │   ├── RobotBusyError       another process drives the robot
     │   └── RenderUnavailableError  no OpenGL: the simulator cannot draw its cameras
     ├── PluginError              the plug-in's author: a verb raised or did not load
+    │   └── PluginSlowError      … or took longer than it may
     ├── ContractError            whoever made the data: a leaf is not what the spec says
     ├── TransportError           whoever wired the processes: bytes or a mailbox are unusable
     ├── RobotFault               the robot: stop, and call a person
@@ -136,6 +137,17 @@ class PluginError(TandemError):
         # Text, because a foreign exception may not survive pickling; `from` keeps the original.
         self.cause = _quote(cause)
         super().__init__(f"Plug-in {plugin!r} failed in `{verb}`: {self.cause}")
+
+
+class PluginSlowError(PluginError):
+    """Raised when a verb of a plug-in took longer than it may."""
+
+    def __init__(self, *, plugin: str, verb: str, taken_s: float, limit_s: float) -> None:
+        self.taken_s = taken_s
+        self.limit_s = limit_s
+        cause = f"it took {taken_s:.3g} s"
+        super().__init__(plugin=plugin, verb=verb, cause=cause)
+        self.args = (f"Plug-in {plugin}.{verb} took {taken_s:.3g} s, limit {limit_s:g} s",)
 
 
 class ContractError(TandemError):

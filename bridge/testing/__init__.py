@@ -24,6 +24,7 @@ from bridge.testing.fakes import FakePlanner, FakePolicy, FakeRobot, Fault
 from bridge.testing.fusion_contract import FusionContract
 from bridge.testing.mailbox_contract import LatestValueContract
 from bridge.testing.memory_contract import MemoryContract
+from bridge.testing.monitor_contract import SubtaskMonitorContract
 from bridge.testing.planner_contract import PlannerContract
 from bridge.testing.policy_contract import PolicyContract
 from bridge.testing.robot_contract import RobotContract
@@ -46,6 +47,7 @@ __all__ = [
     "PlannerContract",
     "PolicyContract",
     "RobotContract",
+    "SubtaskMonitorContract",
     "example_chunk",
     "example_latent",
     "example_memory",

@@ -8,6 +8,7 @@ from bridge.errors import (
     ContractError,
     MissingWeightsError,
     PluginError,
+    PluginSlowError,
     PortInUseError,
     RenderUnavailableError,
     RobotBusyError,
@@ -33,6 +34,7 @@ EXAMPLES: dict[type[TandemError], TandemError] = {
         backend="egl", cause=OSError("no libEGL"), what_to_do="Install libegl1."
     ),
     PluginError: PluginError(plugin="mine", verb="act", cause=ZeroDivisionError("by zero")),
+    PluginSlowError: PluginSlowError(plugin="mine", verb="plan", taken_s=8.2, limit_s=5),
     ContractError: ContractError(leaf="latent.width", expected=256, got=128),
     TransportError: TransportError("7 bytes are not a message"),
     RobotFault: RobotFault("joint 3 does not answer"),
@@ -69,6 +71,7 @@ def test_every_error_survives_a_process_border(kind: type[TandemError]) -> None:
         (RobotBusyError, "Robot 'arm' is driven by process 4711."),
         (RenderUnavailableError, "Cannot render with egl: OSError: no libEGL. Install libegl1."),
         (PluginError, "Plug-in 'mine' failed in `act`: ZeroDivisionError: by zero"),
+        (PluginSlowError, "Plug-in mine.plan took 8.2 s, limit 5 s"),
         (ContractError, "latent.width: expected 256, got 128"),
         (RuntimeStopped, "The run has stopped: the operator pressed Ctrl-C"),
     ],

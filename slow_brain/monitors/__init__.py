@@ -1,0 +1,1 @@
+"""Who notices that a subtask is done, has failed or is stuck: plug-ins, combined by settings."""

@@ -152,5 +152,7 @@ def _why_ended(name: str, life: _Life, now_ns: int) -> NodeDown:
         _log.error("node_raised", node=name, trace=str(error))
         return NodeDown(name, "raised", f"{type(cause).__name__}: {cause}", now_ns)
     except RayError as error:
-        return NodeDown(name, "died", str(error).strip().splitlines()[0], now_ns)
+        # The first line says what happened; the last is the error of one that did not come up.
+        first, *_, last = [*str(error).strip().splitlines(), ""]
+        return NodeDown(name, "died", f"{first} {last}".strip(), now_ns)
     return NodeDown(name, "died", "it ended by itself", now_ns)

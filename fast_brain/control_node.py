@@ -11,8 +11,11 @@ from bridge.protocols import Clock
 from fast_brain.config import FastBrainNodeConfig
 from fast_brain.control_loop import ControlLoop
 from fast_brain.rate_keeper import RateKeeper
+from fast_brain.realtime import read_realtime
 from fast_brain.robot_choice import read_robot_spec
 from fast_brain.safety import SafetyFilter
+from fast_brain.section_timer import SectionTimer
+from fast_brain.tick_book import TickBook
 
 _NS_PER_S = 1_000_000_000
 
@@ -39,6 +42,9 @@ class ControlNode:
         self._outputs = outputs
         self._loop: ControlLoop | None = None
         self._cadence = RateKeeper(self._settings.control_rate_hz)
+        self._sections = SectionTimer()
+        self._book = TickBook(self._sections, outputs)
+        self._priority = ""
         self._starved = 0
         self._status_due_ns = 0
 
@@ -63,6 +69,7 @@ class ControlNode:
             hold_after_s=settings.hold_after_s,
             observation_limit_s=settings.observation_limit_s,
             target_name=settings.target_proprioception,
+            sections=self._sections,
         )
 
     def step(self, now_ns: int) -> None:
@@ -74,14 +81,18 @@ class ControlNode:
         loop = self._loop
         if loop is None:
             raise ConfigError("The control loop has not been started: call start() first.")
-        self._cadence.beat(now_ns)
-        decision = loop.tick(
-            now_ns,
-            read_input(self._inputs, "observation"),
-            read_input(self._inputs, "chunk"),
-            read_input(self._inputs, "stop"),
-        )
+        sections = self._sections
+        sections.begin()
+        skipped = self._cadence.beat(now_ns)
+        observation = read_input(self._inputs, "observation")
+        chunk, stop = read_input(self._inputs, "chunk"), read_input(self._inputs, "stop")
+        sections.done("observe")
+        decision = loop.tick(now_ns, observation, chunk, stop)
+        sections.done("command")
         publish_output(self._outputs, "command", decision)
+        sections.done("publish")
+        # The robot has its command; what follows only tells of it.
+        self._book.note(now_ns, self._cadence.late_ns, skipped, decision)
         is_hold = isinstance(decision, Hold)
         self._starved += is_hold
         if now_ns >= self._status_due_ns:
@@ -90,21 +101,28 @@ class ControlNode:
             publish_output(self._outputs, "loop_status", self._status(last, loop, now_ns))
 
     def close(self) -> None:
-        """Nothing to free: the robot is the robot node's."""
+        """Tell what was not told yet; the robot is the robot node's."""
+        self._book.tell()
 
     def _status(self, last_decision: str, loop: ControlLoop, now_ns: int) -> LoopStatus:
         cadence, lateness = self._cadence, self._cadence.lateness
+        p50_ms, p99_ms, p999_ms = lateness.percentiles_ms((0.5, 0.99, 0.999))
+        if not self._priority:
+            # Once, in the thread that keeps the beat: it has been granted by now, or never.
+            self._priority = str(read_realtime())
         return LoopStatus(
             ticks=cadence.beats,
             target_rate_hz=cadence.rate_hz,
             effective_rate_hz=cadence.effective_rate_hz,
             missed_ticks=cadence.missed,
             starved_ticks=self._starved,
-            lateness_p50_ms=lateness.percentile_ms(0.5),
-            lateness_p99_ms=lateness.percentile_ms(0.99),
-            lateness_p999_ms=lateness.percentile_ms(0.999),
+            lateness_p50_ms=p50_ms,
+            lateness_p99_ms=p99_ms,
+            lateness_p999_ms=p999_ms,
             lateness_max_ms=lateness.max_ms,
             last_decision=last_decision,
             latent_age_s=loop.latent_age_s(now_ns),
             stamp_ns=now_ns,
+            sections=self._book.figures(),
+            priority=self._priority,
         )

@@ -1,10 +1,14 @@
 """Keeping a rate: absolute deadlines, how late each beat came, and which were missed.
 
 Deadlines lie on a fixed grid, so one late beat does not push back the next. Nothing here allocates
-or grows while it runs: lateness is counted in buckets that are made once.
+or grows while it runs: times are counted in buckets that are made once.
 """
 
 import math
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
 
 _NS_PER_S = 1_000_000_000
 _NS_PER_MS = 1_000_000
@@ -15,43 +19,54 @@ _SMALLEST_NS = 1_000
 _RATE_WINDOW = 256
 
 
-class LatenessHistogram:
-    """Counts how late beats were; preallocated, exact in its maximum, 4.5 % coarse elsewhere."""
+class TimeHistogram:
+    """Counts how long something took; preallocated, exact in its maximum, 4.5 % coarse elsewhere.
+
+    Adding takes half a microsecond, asking for percentiles some ten.
+    """
 
     def __init__(self) -> None:
-        self._counts = [0] * (_BUCKETS_PER_DOUBLING * _DOUBLINGS + 1)
+        self._counts = array("q", bytes(8 * (_BUCKETS_PER_DOUBLING * _DOUBLINGS + 1)))
         self._count = 0
         self._max_ns = 0
 
     @property
     def count(self) -> int:
-        """How many beats were counted."""
+        """How many times were counted."""
         return self._count
 
     @property
     def max_ms(self) -> float:
-        """The latest beat [ms]."""
+        """The longest time [ms]."""
         return self._max_ns / _NS_PER_MS
 
-    def add(self, lateness_ns: int) -> None:
-        """Count one beat; early counts as in time."""
+    def add(self, took_ns: int) -> None:
+        """Count one time; below zero counts as zero."""
         bucket = 0
-        if lateness_ns > _SMALLEST_NS:
-            doublings = math.log2(lateness_ns / _SMALLEST_NS)
+        if took_ns > _SMALLEST_NS:
+            doublings = math.log2(took_ns / _SMALLEST_NS)
             bucket = min(math.ceil(doublings * _BUCKETS_PER_DOUBLING), len(self._counts) - 1)
         self._counts[bucket] += 1
         self._count += 1
-        self._max_ns = max(self._max_ns, lateness_ns)
+        self._max_ns = max(self._max_ns, took_ns)
 
     def percentile_ms(self, share: float) -> float:
-        """The lateness [ms] that `share` in (0, 1] of the beats do not pass; 0 without beats."""
-        wanted, seen = share * self._count, 0
-        for bucket, count in enumerate(self._counts):
-            seen += count
-            if count and seen >= wanted:
-                edge_ns = _SMALLEST_NS * 2.0 ** (bucket / _BUCKETS_PER_DOUBLING)
-                return min(edge_ns if bucket else 0.0, float(self._max_ns)) / _NS_PER_MS
-        return 0.0
+        """The time [ms] that `share` in (0, 1] of all do not pass; 0 before the first."""
+        return self.percentiles_ms((share,))[0]
+
+    def percentiles_ms(self, shares: Sequence[float]) -> list[float]:
+        """The same for several shares at once."""
+        if not self._count:
+            return [0.0] * len(shares)
+        seen = np.cumsum(np.frombuffer(self._counts, np.int64))
+        buckets = np.searchsorted(seen, np.asarray(shares) * self._count)
+        return [self._edge_ms(int(bucket)) for bucket in buckets]
+
+    def _edge_ms(self, bucket: int) -> float:
+        if bucket == 0:
+            return 0.0
+        edge_ns = _SMALLEST_NS * 2.0 ** (bucket / _BUCKETS_PER_DOUBLING)
+        return min(edge_ns, float(self._max_ns)) / _NS_PER_MS
 
 
 class RateKeeper:
@@ -60,7 +75,9 @@ class RateKeeper:
     def __init__(self, rate_hz: float) -> None:
         """Make a keeper whose grid begins with the first `beat`; `rate_hz` [Hz] is above zero."""
         self.rate_hz = rate_hz
-        self.lateness = LatenessHistogram()
+        self.lateness = TimeHistogram()
+        # Of the newest beat [ns].
+        self.late_ns = 0
         self.beats = 0
         self.missed = 0
         self._period_ns = _NS_PER_S / rate_hz
@@ -92,7 +109,7 @@ class RateKeeper:
         """
         if self._origin_ns is None or now_ns < self.next_deadline_ns - self._period_ns:
             self._origin_ns, self._next = now_ns, 0
-        late_ns = max(0, now_ns - self.next_deadline_ns)
+        self.late_ns = late_ns = max(0, now_ns - self.next_deadline_ns)
         skipped = int(late_ns // self._period_ns)
         self.lateness.add(late_ns)
         self._recent_ns[self.beats % _RATE_WINDOW] = now_ns

@@ -5,6 +5,8 @@ from bridge.clock import ManualClock
 from bridge.errors import ConfigError, UnknownNameError
 from bridge.messages import ActionChunk, Command, Hold, HoldReason, LoopStatus, StopRequest
 from bridge.testing import example_chunk
+from bridge.trace import TraceEvent
+from bridge.transports.ring import LocalRing
 from fast_brain.control_node import ControlNode
 from tests.fast_brain.node_rig import S_NS, TICK_NS, Rig, seen
 
@@ -106,3 +108,36 @@ def test_stepping_before_the_start_is_an_error(clock: ManualClock) -> None:
     """A node that was not started says so instead of commanding."""
     with pytest.raises(ConfigError, match="start"):
         Rig(ControlNode, clock).step(S_NS)
+
+
+def test_the_trace_hears_of_every_tick(clock: ManualClock) -> None:
+    """Ten batches a second carry each tick's lateness, sections, decision and verdict."""
+    ring = LocalRing[TraceEvent]()
+    rig = Rig(ControlNode, clock)
+    rig.outputs["trace"] = ring  # pyright: ignore[reportArgumentType]  # Whoever emits only publishes.
+    rig.node.start()
+    rig.put(chunk=_still(S_NS))
+    for tick in range(40):
+        late_ns = 3_000_000 if tick == 25 else 0
+        now_ns = S_NS + tick * TICK_NS + late_ns
+        rig.put(observation=seen(now_ns)).step(now_ns)
+    rig.node.close()
+    batches = [event.facts for event in ring.drain() if event.kind == "control.ticks"]
+    assert len(batches) == 4
+    late_us = [late for batch in batches for late in batch["late_us"]]
+    assert (len(late_us), late_us[25], sum(late_us)) == (40, 3000.0, 3000.0)
+    for name in ("observe_us", "pick_us", "filter_us", "command_us", "publish_us"):
+        assert len([took for batch in batches for took in batch[name]]) == 40
+    decisions = [decision for batch in batches for decision in batch["decisions"]]
+    assert set(decisions) == {"command", "chunk_expired"}
+    assert batches[0]["chunk_sequences"][0] == 1
+    assert batches[0]["verdicts"][0] == "passed"
+
+
+def test_the_status_says_where_the_time_goes_and_what_the_kernel_granted(rig: Rig) -> None:
+    """Every section has its figures, and the priority is told, whatever it is."""
+    rig.step(S_NS)
+    status = rig.got("loop_status")
+    assert list(status.sections) == ["observe", "pick", "filter", "command", "publish"]
+    assert status.sections["publish"].max_ms > 0
+    assert "cores" in status.priority

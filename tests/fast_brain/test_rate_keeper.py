@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast_brain.rate_keeper import LatenessHistogram, RateKeeper
+from fast_brain.rate_keeper import TimeHistogram, RateKeeper
 
 PERIOD_NS = 10_000_000
 
@@ -57,14 +57,14 @@ def test_a_period_that_is_no_whole_number_does_not_drift() -> None:
 
 def test_a_histogram_without_beats_says_zero() -> None:
     """Before the first beat every figure is zero."""
-    histogram = LatenessHistogram()
+    histogram = TimeHistogram()
     assert (histogram.count, histogram.max_ms, histogram.percentile_ms(0.99)) == (0, 0.0, 0.0)
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=60), st.floats(0.01, 1.0))
 def test_percentiles_are_within_a_bucket(late_ns: list[int], share: float) -> None:
     """A percentile is never below the true one, nor above it by more than 4.5 %."""
-    histogram = LatenessHistogram()
+    histogram = TimeHistogram()
     for lateness_ns in late_ns:
         histogram.add(lateness_ns)
     rank = max(math.ceil(share * len(late_ns)) - 1, 0)
@@ -74,6 +74,7 @@ def test_percentiles_are_within_a_bucket(late_ns: list[int], share: float) -> No
     assert told_ms >= true_ms * (1 - 1e-9) or true_ms <= 0.001
     assert told_ms <= max(true_ms * 1.045, 0.001)
     assert histogram.max_ms == max(late_ns) / 1e6
+    assert histogram.percentiles_ms((share, 1.0)) == [told_ms, histogram.percentile_ms(1.0)]
 
 
 @given(st.lists(st.integers(0, 50_000_000), min_size=1, max_size=60))

@@ -41,5 +41,6 @@ def test_a_run_in_virtual_time_can_be_recorded(tmp_path: Path) -> None:
     kinds = {(event.node, event.kind) for event in trace}
     assert trace.is_complete
     assert ("mailbox", "goal") in kinds
+    assert ("control", "control.ticks") in kinds
     assert ("policy", "policy.chunk") in kinds
     assert ("planner", "planner.plan") in kinds

@@ -61,10 +61,10 @@ class AnchorMemory(EpisodeMemory):
         return _SUBTASK_START if starts else 0.0
 
     def _make_room(self, incoming: Latent) -> None:
-        del incoming
         marks = self._perceptual.marks
         if marks and marks[-1] == 0:
             self._drop(len(marks) - 1)
         starts = [place for place, mark in enumerate(marks) if mark == _SUBTASK_START]
-        if len(starts) > self._subtasks:
+        left = self._subtasks - (self._mark(incoming) == _SUBTASK_START)
+        if len(starts) > left:
             self._drop(starts[0])

@@ -295,6 +295,19 @@ class ConditioningStitcher(ChunkStitcher, Protocol):
 
 
 @runtime_checkable
+class ObservingStitcher(ChunkStitcher, Protocol):
+    """A stitcher that corrects each action by what is seen at that moment."""
+
+    def observe(self, observation: Observation) -> None:
+        """Look at the newest observation. Called each tick before `pick`, the same one again too.
+
+        Raises:
+            ContractError: It lacks what the correction needs.
+        """
+        ...
+
+
+@runtime_checkable
 class SubtaskMonitor(Protocol):
     """Who notices that a subtask is done or has failed before the planner looks again.
 

@@ -108,6 +108,11 @@ class RollForward(Protocol):
 class ShowsFeatures(Protocol):
     """A flow policy that shows what its network made of what it saw."""
 
+    @property
+    def fingerprint(self) -> str:
+        """Says which weights these are: another training, another fingerprint."""
+        ...
+
     def features(self, seen: Seen) -> FloatArray:
         """The network's own encoding [F], float32."""
         ...

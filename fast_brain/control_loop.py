@@ -17,7 +17,7 @@ from bridge.messages import (
     StopRequest,
     Verdict,
 )
-from bridge.protocols import ChunkStitcher
+from bridge.protocols import ChunkStitcher, ObservingStitcher
 from fast_brain.safety import SafetyFilter
 from fast_brain.section_timer import NO_SECTIONS, Sections
 
@@ -49,6 +49,7 @@ class ControlLoop:
         sections: Sections = NO_SECTIONS,
     ) -> None:
         self._stitcher = stitcher
+        self._observer = stitcher if isinstance(stitcher, ObservingStitcher) else None
         self._safety = safety
         self._hold_after_s = hold_after_s
         self._observation_limit_s = observation_limit_s
@@ -145,6 +146,8 @@ class ControlLoop:
         return None
 
     def _pick(self, now_ns: int, observation: Observation | None) -> Decision:
+        if self._observer is not None and observation is not None:
+            self._observer.observe(observation)
         picked = self._stitcher.pick(now_ns)
         self._sections.done("pick")
         if isinstance(picked, Hold):

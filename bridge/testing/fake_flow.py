@@ -50,6 +50,7 @@ class FakeFlowPolicy:
         self.flow_steps = 5
         self.longest_prefix_rows = longest_prefix_rows
         self.longest_roll_rows = longest_roll_rows
+        self.fingerprint = f"fake-{seed}"
         self.looks: list[Observation] = []
         self._seed = seed
         size = spec.horizon * spec.action.width

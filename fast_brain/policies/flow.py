@@ -28,6 +28,7 @@ from fast_brain.policies.flow_network import (
     FlowNetwork,
     PolicyInput,
     bucket_words,
+    fingerprint,
     load_weights,
 )
 from fast_brain.policies.gripper_action import gripper_action_spec
@@ -78,6 +79,7 @@ class FlowPolicy:
     ) -> None:
         folder = Path(weights) if weights else DEFAULT_WEIGHTS
         self._network, described = _load(folder)
+        self._fingerprint = fingerprint(folder / "policy.safetensors")
         self._flow_steps = flow_steps
         self._noise_scale = noise_scale
         self._text_after_s = text_after_s
@@ -109,6 +111,11 @@ class FlowPolicy:
     def flow_steps(self) -> int:
         """Euler steps a chunk."""
         return self._flow_steps
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the weights."""
+        return self._fingerprint
 
     @property
     def longest_prefix_rows(self) -> int:

@@ -6,6 +6,7 @@ a flow time of its own: rows that are known already are clean, at time 1 (traini
 arXiv 2512.05964).
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -300,6 +301,11 @@ def load_weights(network: FlowNetwork, path: Path) -> None:
             expected="those of FlowNetwork",
             got=f"{sorted(unexpected)} beyond them, {sorted(missing)} missing",
         )
+
+
+def fingerprint(path: Path) -> str:
+    """Return a digest of a file of weights, for what was trained on top of just these."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def save_weights(network: FlowNetwork, path: Path) -> None:

@@ -213,15 +213,25 @@ class HoldReason(StrEnum):
     NO_OBSERVATION = "no_observation"
     VETOED = "vetoed"
     STOPPED = "stopped"
+    CONTROLLED_STOP = "controlled_stop"
     PAUSED = "paused"
 
 
-class Hold(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """No action this tick, and why; `age_s` [s] is the age of what was too old or is missing."""
+class Hold(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
+    """The robot is held this tick, and why; `age_s` [s] is the age of what is missing or too old.
+
+    `action` [A] is what the robot is sent meanwhile: the next target on the way to rest, within
+    all limits, or the action that means no motion. None: it rests, and is left alone.
+    """
 
     reason: HoldReason
     age_s: float = 0.0
     stamp_ns: int = 0
+    action: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        if self.action is not None:
+            _freeze_floats(self, "action")
 
 
 Decision = Command | Hold
@@ -303,11 +313,21 @@ class PlanningStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     active_since_ns: int = 0
 
 
+class SectionFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """How long one section of the tick takes, since the loop began [ms]."""
+
+    p50_ms: float
+    p99_ms: float
+    p999_ms: float
+    max_ms: float
+
+
 class LoopStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """How well the control loop keeps its cadence; lateness is of waking up, against the deadline.
 
     `missed_ticks` were skipped because the deadline had passed; `starved_ticks` had no action.
-    `last_decision` is "command" or the value of a `HoldReason`.
+    `last_decision` is "command" or the value of a `HoldReason`. `sections` says where the time of
+    a tick goes, by section, and `priority` what the kernel granted the loop.
     """
 
     ticks: int
@@ -322,6 +342,9 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     last_decision: str
     latent_age_s: float
     stamp_ns: int
+    sections: dict[str, SectionFigures] = {}
+    priority: str = ""
+    rung: str = "fresh"
 
 
 class WorldReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -345,7 +368,10 @@ class StopRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class NodeHealth(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A node's sign of life; a stamp that grows old is how a hang is seen."""
+    """A node's sign of life; a stamp that grows old is how a hang is seen.
+
+    `cpu_share` is how much of one core its process took since the last one; 0 in virtual time.
+    """
 
     node: str
     pid: int
@@ -354,6 +380,7 @@ class NodeHealth(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ready: bool
     last_error: str = ""
     detail: str = ""
+    cpu_share: float = 0.0
 
 
 Message = (

@@ -20,7 +20,7 @@ from bridge.messages import MemoryView, Observation
 from fast_brain.policies.flow import FlowPolicy
 from slow_brain.checkpoint import load
 from slow_brain.decoding import GreedyDecoder, TextPiece
-from slow_brain.planners.vlm import DEFAULT_WEIGHTS
+from slow_brain.engines.model_files import SHIPPED_WEIGHTS
 from slow_brain.prompt import planner_prompt
 
 _PROMPT = planner_prompt("put the cube in the drawer, then close and lock it", [], None)
@@ -79,7 +79,7 @@ def policy_figures(chunks: int) -> dict[str, float]:
 
 def planner_figures(plans: int) -> dict[str, float]:
     """Return seconds a plan, tokens a second, and the ratio to transformers' `generate`."""
-    model, processor = load(DEFAULT_WEIGHTS)
+    model, processor = load(SHIPPED_WEIGHTS)
     decoder, random = GreedyDecoder(model, processor), np.random.default_rng(0)
     plan_s, first_s, generate_s, tokens = [], [], [], 0
     for _ in range(plans):

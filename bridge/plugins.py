@@ -12,11 +12,25 @@ from typing import Any, Literal, NamedTuple, cast
 
 from bridge.errors import PluginError, TandemError, UnknownKeyError, UnknownNameError
 
-PluginKind = Literal["planner", "policy", "robot", "memory", "fusion", "stitcher", "monitor"]
+PluginKind = Literal[
+    "planner",
+    "engine",
+    "reply",
+    "feasibility",
+    "policy",
+    "robot",
+    "memory",
+    "fusion",
+    "stitcher",
+    "monitor",
+]
 
 # Entry point groups, as a plug-in's own pyproject.toml names them.
 GROUPS: Mapping[PluginKind, str] = {
     "planner": "tandem_agent.planners",
+    "engine": "tandem_agent.engines",
+    "reply": "tandem_agent.replies",
+    "feasibility": "tandem_agent.feasibilities",
     "policy": "tandem_agent.policies",
     "robot": "tandem_agent.robots",
     "memory": "tandem_agent.memories",

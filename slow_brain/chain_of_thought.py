@@ -4,18 +4,15 @@ The fields and their order are those of Embodied Chain-of-Thought (ECoT, arXiv 2
 the subtask; DONE says whether the subtask under way is over.
 """
 
-from collections.abc import Sequence
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
-from bridge.errors import ContractError
 from bridge.messages import Thought
-from bridge.protocols import Clock
-from slow_brain.prompt import NOTHING
+from slow_brain.prompts.finished_summary import NOTHING
+from slow_brain.prompts.reply import NotAPlanError, ReplyRules, check_length, checked_steps
 
 FIELDS = ("TASK", "PLAN", "VISIBLE OBJECTS", "SUBTASK REASONING", "DONE", "SUBTASK")
-LONGEST_TEXT = 4000
 _SEPARATOR = ": "
 _YES_NO = {"yes": True, "no": False}
 
@@ -73,19 +70,23 @@ class ParsedThought(BaseModel):
         )
 
 
+class EcotForm:
+    """Asks for the six fields, one a line."""
+
+    def schema(self, skills: tuple[str, ...]) -> None:  # noqa: ARG002  # As every form is asked.
+        """None: lines are not JSON."""
+        return
+
+    def reader(self, rules: ReplyRules) -> "ThoughtParser":
+        """A reader for one reply."""
+        return ThoughtParser(rules)
+
+
 class ThoughtParser:
-    """Reads one answer in pieces, however they are cut.
+    """Reads one answer in pieces, however they are cut; tells a field when its line ends."""
 
-    Args:
-        plan_id: Carried by every thought.
-        clock: Stamps the thoughts.
-        known_skills: Subtasks that may be named; empty means any.
-    """
-
-    def __init__(self, *, plan_id: str, clock: Clock, known_skills: Sequence[str] = ()) -> None:
-        self._plan_id = plan_id
-        self._clock = clock
-        self._known_skills = tuple(known_skills)
+    def __init__(self, rules: ReplyRules) -> None:
+        self._rules = rules
         self._text = ""
         self._told_lines = 0
 
@@ -93,11 +94,10 @@ class ThoughtParser:
         """Return the thoughts that `piece` completes.
 
         Raises:
-            ContractError: The text grows beyond any plan, as when a model repeats itself.
+            NotAPlanError: The text grows beyond any plan, as when a model repeats itself.
         """
         self._text += piece
-        if len(self._text) > LONGEST_TEXT:
-            raise self._refusal(f"at most {LONGEST_TEXT} characters", f"{len(self._text)} and more")
+        check_length(self._text)
         return self._tell(self._text.split("\n")[:-1])
 
     def close(self) -> list[Thought]:
@@ -108,7 +108,7 @@ class ThoughtParser:
         """Return the checked whole.
 
         Raises:
-            ContractError: A field is missing, doubled, empty or out of order, contradicts another,
+            NotAPlanError: A field is missing, doubled, empty or out of order, contradicts another,
                 or names what nobody can do. The whole text is in the error's notes.
         """
         values = self._values()
@@ -125,8 +125,8 @@ class ThoughtParser:
             )
         except ValidationError as error:
             raise self._refusal("a thought", error.errors()[0]["msg"]) from error
-        self._check_skills(parsed.plan)
-        return parsed
+        plan = checked_steps(parsed.plan, self._rules, self._text)
+        return parsed.model_copy(update={"plan": plan, "subtask": plan[0] if plan else None})
 
     def _tell(self, lines: list[str]) -> list[Thought]:
         new, self._told_lines = lines[self._told_lines :], max(self._told_lines, len(lines))
@@ -138,8 +138,8 @@ class ThoughtParser:
                     Thought(
                         field=name,
                         text=value.strip(),
-                        plan_id=self._plan_id,
-                        stamp_ns=self._clock.now_ns(),
+                        plan_id=self._rules.plan_id,
+                        stamp_ns=self._rules.clock.now_ns(),
                     )
                 )
         return thoughts
@@ -156,16 +156,8 @@ class ThoughtParser:
             raise self._refusal("a value in every field", f"nothing in {', '.join(empty)}")
         return values
 
-    def _check_skills(self, plan: tuple[str, ...]) -> None:
-        unknown = [step for step in plan if self._known_skills and step not in self._known_skills]
-        if unknown:
-            raise self._refusal(f"subtasks out of {self._known_skills}", ", ".join(unknown))
-
-    def _refusal(self, expected: str, got: str) -> ContractError:
-        error = ContractError(leaf="thought", expected=expected, got=f"{got} in {self._text!r}")
-        # The message is cut to a readable length; whoever wants to know why gets all of it.
-        error.add_note(self._text)
-        return error
+    def _refusal(self, expected: str, got: str) -> NotAPlanError:
+        return NotAPlanError(expected=expected, got=got, text=self._text)
 
 
 def _steps(text: str) -> tuple[str, ...]:

@@ -1,45 +1,61 @@
 """Greedy decoding, one token at a time, with the hidden states of the very same request.
 
-A generator, so that a newer request can close it between two tokens.
+Works for every model of transformers that reads pictures and writes text in one causal sequence. A
+generator, so that a newer request can close it between two tokens. What the last request began
+with is not read twice: the keys and values of the common beginning are kept where the model's class
+allows.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from typing import Any
 
 import numpy as np
 import torch
-from transformers import DynamicCache, Idefics3ForConditionalGeneration, Idefics3Processor
+from transformers import DynamicCache
 
-from bridge.arrays import FloatArray, ImageArray
-from slow_brain.checkpoint import END
+from bridge.arrays import ImageArray
+from slow_brain.engines.engine import (
+    ANSWER_END,
+    PROMPT_END,
+    EngineOutput,
+    Finish,
+    HiddenStates,
+    LatentTap,
+    TextPiece,
+)
+from slow_brain.engines.hidden_layer import HiddenLayer
+from slow_brain.engines.kept_prefix import KeptPrefix
 from slow_brain.prompt import ACT_TOKEN
 
-
-@dataclass(frozen=True)
-class TextPiece:
-    """A piece of text that is whole: no half letters of a multi-byte one."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class HiddenStates:
-    """Last-layer states of the request: image tokens ``[N, D]`` and the act token ``[1, D]``."""
-
-    perceptual: FloatArray
-    cognitive: FloatArray
+SHIPPED_TAP = LatentTap(cognitive=ACT_TOKEN)
 
 
 class GreedyDecoder:
-    """Decodes plans with a loaded model; not for use by two threads at once."""
+    """Decodes with a loaded model; not for use by two threads at once.
+
+    Args:
+        model: Any `AutoModelForImageTextToText`.
+        processor: Its processor.
+        tap: Which hidden states to hand over.
+    """
 
     def __init__(
-        self, model: Idefics3ForConditionalGeneration, processor: Idefics3Processor
+        self,
+        model: Any,  # noqa: ANN401  # transformers has no common type for these models.
+        processor: Any,  # noqa: ANN401  # As above.
+        tap: LatentTap = SHIPPED_TAP,
     ) -> None:
         self._model = model
+        self._tokenizer = processor.tokenizer
         self._processor = processor
-        token = processor.tokenizer.convert_tokens_to_ids
-        self._act, self._end = token(ACT_TOKEN), token(END)
+        self._tap = tap
+        self._layer = HiddenLayer(model, tap.layer)
+        self._image_token = image_token_id(model)
+        self._act = None
+        if tap.cognitive not in (ANSWER_END, PROMPT_END):
+            self._act = self._tokenizer.convert_tokens_to_ids(tap.cognitive)
+        self._ends = _end_tokens(model, self._tokenizer)
+        self._prefix = KeptPrefix(model)
 
     def decode(
         self, prompt: str, image: ImageArray, max_tokens: int
@@ -51,37 +67,81 @@ class GreedyDecoder:
             image: uint8 ``[H, W, 3]``.
             max_tokens: Decoding stops here even if the model does not.
         """
-        inputs = self._processor(
-            text=[prompt],
-            images=[[image]],
-            return_tensors="pt",  # pyright: ignore[reportCallIssue]  # Typed as **kwargs upstream.
-        )
-        is_image = inputs["input_ids"][0] == self._model.config.image_token_id
-        cache = DynamicCache(
-            config=self._model.config.text_config  # pyright: ignore[reportArgumentType]  # Loaded.
-        )
-        with torch.inference_mode():
-            hidden = self._forward(cache, **inputs)
-            perceptual = hidden[0, is_image].numpy()
-        written: list[int] = []
-        shown = 0
-        for _ in range(max_tokens):
-            token = self._next(hidden)
-            if token == self._end:
-                return
-            hidden = self._forward(cache, input_ids=torch.tensor([[token]]))
-            if token == self._act:
-                yield HiddenStates(perceptual, hidden[0, -1:].numpy())
-                return
-            written.append(token)
-            text = self._processor.tokenizer.decode(written)
-            if not text.endswith("\ufffd"):
-                yield TextPiece(text[shown:])
-                shown = len(text)
+        inputs = self._processor(text=[prompt], images=[[image]], return_tensors="pt")
+        for piece in self.decode_inputs(inputs, max_tokens):
+            if not isinstance(piece, Finish):
+                yield piece
+
+    def decode_inputs(
+        self,
+        inputs: Any,  # noqa: ANN401  # Tensors by name, typed differently by each processor.
+        max_tokens: int,
+    ) -> Generator[EngineOutput]:
+        """Decode what a processor made of one prompt; the last thing yielded is a `Finish`.
+
+        Args:
+            inputs: Tensors of a batch of one, such as `input_ids` ``[1, T]``.
+            max_tokens: As for `decode`.
+        """
+        ids: list[int] = inputs["input_ids"][0].tolist()
+        cache, reused = self._prefix.take(ids, self._image_token)
+        read = ids[:reused]
+        try:
+            hidden = self._prefill(cache, inputs, reused)
+            read = list(ids)
+            perceptual = self._perceptual(inputs, reused)
+            if self._tap.cognitive == PROMPT_END:
+                yield HiddenStates(perceptual, self._last_state())
+            written: list[int] = []
+            shown, is_complete = 0, False
+            while len(written) < max_tokens:
+                token = self._next(hidden)
+                is_complete = token in self._ends
+                if is_complete:
+                    break
+                written.append(token)
+                hidden = self._forward(cache, input_ids=torch.tensor([[token]]))
+                read.append(token)
+                is_complete = token == self._act
+                if is_complete:
+                    yield HiddenStates(perceptual, self._last_state())
+                    break
+                text = self._tokenizer.decode(written)
+                if not text.endswith("\ufffd"):
+                    yield TextPiece(text[shown:])
+                    shown = len(text)
+            if is_complete and self._tap.cognitive == ANSWER_END:
+                yield HiddenStates(perceptual, self._last_state())
+            yield Finish(is_complete, len(written), len(ids), reused)
+        finally:
+            self._prefix.give_back(cache, read)
+
+    def read(self, inputs: Any) -> HiddenStates:  # noqa: ANN401  # As for `decode_inputs`.
+        """Return the states of a text that is already written, the last token's as cognitive."""
+        ids: list[int] = inputs["input_ids"][0].tolist()
+        cache, reused = self._prefix.take(ids, self._image_token)
+        self._prefill(cache, inputs, reused)
+        self._prefix.give_back(cache, ids)
+        return HiddenStates(self._perceptual(inputs, reused), self._last_state())
+
+    def _prefill(self, cache: DynamicCache, inputs: Any, reused: int) -> torch.Tensor:  # noqa: ANN401  # As for `decode_inputs`.
+        """Read the part of the prompt that is not in the cache."""
+        if not reused:
+            return self._forward(cache, **inputs)
+        rest = {**inputs, "input_ids": inputs["input_ids"][:, reused:]}
+        return self._forward(cache, **rest)
+
+    def _perceptual(self, inputs: Any, reused: int) -> np.ndarray:  # noqa: ANN401  # As above.
+        is_image = inputs["input_ids"][0, reused:] == self._image_token
+        return pooled(self._layer.states[0, is_image], self._tap.perceptual_tokens).float().numpy()
+
+    def _last_state(self) -> np.ndarray:
+        return self._layer.states[0, -1:].float().numpy()
 
     @torch.inference_mode()
     def _forward(self, cache: DynamicCache, **inputs: torch.Tensor) -> torch.Tensor:
         outputs = self._model.model(**inputs, past_key_values=cache, use_cache=True)
+        self._layer.note(outputs.last_hidden_state)
         return outputs.last_hidden_state
 
     @torch.inference_mode()
@@ -106,6 +166,27 @@ class GreedyDecoder:
         hidden = self._model.model(
             input_ids=ids, attention_mask=mask, pixel_values=pixels, use_cache=False
         ).last_hidden_state
-        is_image = ids == self._model.config.image_token_id
+        is_image = ids == self._image_token
         perceptual = hidden[is_image].view(len(ids), -1, hidden.shape[-1])
         return perceptual.numpy(), hidden[torch.arange(len(ids)), act_index].unsqueeze(1).numpy()
+
+
+def image_token_id(model: Any) -> int:  # noqa: ANN401  # As for `GreedyDecoder`.
+    """Return the token that stands for a part of a picture; older classes name it otherwise."""
+    config = model.config
+    found = getattr(config, "image_token_id", None)
+    return config.image_token_index if found is None else found
+
+
+def pooled(states: torch.Tensor, tokens: int) -> torch.Tensor:
+    """Average ``[N, D]`` group by group, in order, down to ``[tokens, D]``; 0 keeps all."""
+    if tokens in (0, len(states)):
+        return states
+    return torch.nn.functional.adaptive_avg_pool1d(states.float().T.unsqueeze(0), tokens)[0].T
+
+
+def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401  # As above.
+    """Every token that ends an answer: a chat model has more than one."""
+    ends = model.generation_config.eos_token_id
+    listed = ends if isinstance(ends, list) else [ends]
+    return frozenset(each for each in (*listed, tokenizer.eos_token_id) if each is not None)

@@ -65,12 +65,12 @@ def train_planner(
     """Train the slow brain: a planner that sees and thinks aloud."""
     from agent.training import PLANNER_STEPS, TrainingPlan
     from agent.training import train_planner as train
-    from slow_brain.planners.vlm import DEFAULT_WEIGHTS
+    from slow_brain.engines.model_files import SHIPPED_WEIGHTS
 
     plan = TrainingPlan(
         datasets=demos or [_SCENE],
         work=work,
-        out=out or DEFAULT_WEIGHTS,
+        out=out or SHIPPED_WEIGHTS,
         steps=steps,
         resume=resume,
         threads=threads,
@@ -99,7 +99,7 @@ def train_policy(
     from agent.training import LATENTS_STEPS, TrainingPlan
     from agent.training import train_policy as train
     from fast_brain.policies.flow import DEFAULT_WEIGHTS
-    from slow_brain.planners.vlm import DEFAULT_WEIGHTS as PLANNER_WEIGHTS
+    from slow_brain.engines.model_files import SHIPPED_WEIGHTS as PLANNER_WEIGHTS
 
     plan = TrainingPlan(
         datasets=demos or [_SCENE],

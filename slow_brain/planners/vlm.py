@@ -1,112 +1,180 @@
-"""The shipped planner: a small vision-language model that thinks aloud, then hands over latents."""
+"""The planner for every vision-language model: it thinks aloud, then hands over latents.
 
-from collections.abc import Iterator
-from pathlib import Path
+Which model, and where it runs, is the engine's business; what it is asked, the prompt's; how its
+words become a plan, the reply form's. Each of them is chosen by name.
+"""
 
-import torch
+import contextlib
+from collections.abc import Generator, Mapping
+from typing import Any
 
+from bridge.arrays import ImageArray
 from bridge.clock import SystemClock
-from bridge.errors import ContractError
+from bridge.errors import ConfigError, ContractError
 from bridge.messages import Latent, Plan, PlanRequest, Subtask, Thought
+from bridge.plugins import make_plugin
 from bridge.protocols import Clock
-from bridge.specs import LatentSpec, PlannerSpec
-from slow_brain import checkpoint
-from slow_brain.chain_of_thought import ParsedThought, ThoughtParser
-from slow_brain.decoding import GreedyDecoder, HiddenStates
-from slow_brain.prompt import planner_prompt
-
-DEFAULT_WEIGHTS = Path(__file__).parent.parent / "weights" / "planner"
-_CAMERA = "front"
+from bridge.specs import PlannerSpec
+from slow_brain.engines.engine import (
+    Engine,
+    EngineRequest,
+    Finish,
+    HiddenStates,
+    TextPiece,
+    Turn,
+)
+from slow_brain.prompt import SHIPPED_PROMPT
+from slow_brain.prompts.feasibility import FeasibilityFilter
+from slow_brain.prompts.prompt_file import PromptValues, load_prompt
+from slow_brain.prompts.repair import repair_turns
+from slow_brain.prompts.reply import Decision, NotAPlanError, ReplyForm, ReplyRules
+from slow_brain.reply_stream import ReplyStream
 
 
 class VisionLanguagePlanner:
-    """Plans from one picture with an Idefics3 model in this process.
-
-    The cognitive latent is the last layer at the act token, the perceptual latents are the last
-    layer at the image tokens: hidden states of the same request that wrote the plan.
+    """Plans from pictures and a goal; by default with the shipped model in this process.
 
     Args:
-        weights: Folder in Hugging Face layout; the shipped one if empty.
-        camera: Which picture to look at.
+        engine: What runs the model: "transformers", "vllm", "openai", or `module:Class`.
+        engine_options: Its settings.
+        weights: Folder of the model, for engines in this process; the shipped one if empty.
+        prompt: A shipped prompt by its name, or the path of your own.
+        cameras: Which pictures to look at, in this order.
         max_tokens: Longest answer; a longer one is refused as looping.
         skills: Subtasks that may be named; empty means any.
+        repairs: How often a reply that is no plan is asked for once more.
+        feasibility: Plug-in that scores whether a step can succeed now; "" lets all pass.
+        least_feasibility: Lowest score to let pass.
         subtask_timeout_s: How long a subtask may take before it has failed [s].
-        threads: CPU threads for the model.
     """
 
     def __init__(
         self,
         *,
+        engine: str = "transformers",
+        engine_options: Mapping[str, Any] | None = None,
         weights: str = "",
-        camera: str = _CAMERA,
+        prompt: str = SHIPPED_PROMPT,
+        cameras: tuple[str, ...] = ("front",),
         max_tokens: int = 160,
         skills: tuple[str, ...] = (),
+        repairs: int = 1,
+        feasibility: str = "",
+        least_feasibility: float = 0.5,
         subtask_timeout_s: float = 30.0,
-        threads: int = 1,
         clock: Clock | None = None,
     ) -> None:
-        torch.set_num_threads(threads)
-        model, processor = checkpoint.load(Path(weights) if weights else DEFAULT_WEIGHTS)
-        self._decoder = GreedyDecoder(model, processor)
-        self._camera = camera
+        if not cameras or max_tokens < 1 or repairs < 0:
+            raise ConfigError(
+                "The planner needs at least one camera, max_tokens of at least 1 and repairs of at "
+                f"least 0; it got {list(cameras)}, {max_tokens} and {repairs}."
+            )
+        self._prompt = load_prompt(prompt)
+        self._form: ReplyForm = make_plugin("reply", self._prompt.settings.reply)
+        self._feasibility = FeasibilityFilter(feasibility, least_feasibility)
+        self._cameras = tuple(cameras)
         self._max_tokens = max_tokens
-        self._skills = skills
+        self._skills = tuple(skills)
+        self._repairs = repairs
         self._subtask_timeout_s = subtask_timeout_s
         self._clock = clock or SystemClock()
         self._sequence = 0
-        latent = LatentSpec(
-            perceptual_tokens=processor.image_seq_len,
-            cognitive_tokens=1,
-            width=model.get_input_embeddings().embedding_dim,  # pyright: ignore[reportArgumentType]
-        )
-        self._spec = PlannerSpec(latent=latent, cameras=(camera,))
+        options = {**({"weights": weights} if weights else {}), **(engine_options or {})}
+        self._engine: Engine = make_plugin("engine", engine, options)
+        self._spec = PlannerSpec(latent=self._engine.info.latent, cameras=self._cameras)
 
     @property
     def spec(self) -> PlannerSpec:
-        """One camera in; image tokens and one act token out."""
+        """The cameras it looks at, and the latents that its engine hands over."""
         return self._spec
 
-    def plan(self, request: PlanRequest) -> Iterator[Thought | Plan | Latent]:
-        """Think about the newest picture; thoughts come as they are written.
+    def plan(self, request: PlanRequest) -> Generator[Thought | Plan | Latent]:
+        """Think about the newest pictures; thoughts come as they are written.
+
+        A reply that is no plan is asked for once more, with what was wrong as a thought `REPAIR`.
 
         Raises:
-            ContractError: The picture is missing or has the wrong shape, or the text is no plan.
+            ContractError: A picture is missing or has the wrong shape, the prompt is too long, or
+                the text is no plan after all repairs.
+            TransportError: The engine's server does not answer.
         """
-        image = self._picture(request)
-        current = None if request.current is None else request.current.text
-        finished = [subtask.text for subtask in request.finished]
-        prompt = planner_prompt(request.goal.text, finished, current)
-        parser = ThoughtParser(
-            plan_id=request.plan_id, clock=self._clock, known_skills=self._skills
-        )
-        hidden: HiddenStates | None = None
-        for piece in self._decoder.decode(prompt, image, self._max_tokens):
-            if isinstance(piece, HiddenStates):
-                hidden = piece
+        turns = self._turns(request)
+        for repairs_left in range(self._repairs, -1, -1):
+            try:
+                yield from self._ask(request, turns)
+            except NotAPlanError as refusal:
+                if not repairs_left:
+                    raise
+                yield self._thought(request, "REPAIR", refusal.reason)
+                turns = repair_turns(turns, refusal)
             else:
-                yield from parser.feed(piece.text)
-        yield from parser.close()
-        parsed = parser.finish()
-        yield self._plan(request, parsed)
-        if hidden is not None:
-            yield self._latent(request, parsed, hidden)
+                return
 
-    def _picture(self, request: PlanRequest):  # noqa: ANN202 - read-only uint8 picture.
-        image = request.observation.images.get(self._camera)
-        size = checkpoint.IMAGE_SIZE_PX
-        if image is None or image.shape != (size, size, 3):
+    def _turns(self, request: PlanRequest) -> tuple[Turn, ...]:
+        values = PromptValues(
+            goal=request.goal.text,
+            finished=[subtask.text for subtask in request.finished],
+            current=None if request.current is None else request.current.text,
+            skills=self._skills,
+            pictures=tuple(self._picture(request, camera) for camera in self._cameras),
+        )
+        return self._prompt.turns(values, self._engine.count_tokens)
+
+    def _picture(self, request: PlanRequest, camera: str) -> ImageArray:
+        image, size = request.observation.images.get(camera), self._engine.info.picture_px
+        is_right = image is not None and image.ndim == 3 and image.shape[-1] == 3  # noqa: PLR2004  # Height, width and three colours.
+        if image is None or not is_right or (size and image.shape[:2] != (size, size)):
             got = "nothing" if image is None else f"{image.dtype}{list(image.shape)}"
             raise ContractError(
-                leaf=f"observation.images.{self._camera}",
-                expected=f"uint8[{size}, {size}, 3]",
+                leaf=f"observation.images.{camera}",
+                expected=f"uint8[{size or 'height'}, {size or 'width'}, 3]",
                 got=got,
             )
         return image
 
-    def _plan(self, request: PlanRequest, parsed: ParsedThought) -> Plan:
+    def _ask(
+        self, request: PlanRequest, turns: tuple[Turn, ...]
+    ) -> Generator[Thought | Plan | Latent]:
+        rules = ReplyRules(
+            plan_id=request.plan_id,
+            clock=self._clock,
+            skills=self._skills,
+            asked="".join(turn.text for turn in turns),
+        )
+        stream = ReplyStream(self._form.reader(rules), rules)
+        asked = EngineRequest(
+            turns=turns,
+            max_tokens=self._max_tokens,
+            schema=self._form.schema(self._skills),
+            request_id=request.plan_id,
+        )
+        hidden: HiddenStates | None = None
+        with contextlib.closing(self._engine.generate(asked)) as pieces:
+            for piece in pieces:
+                match piece:
+                    case TextPiece():
+                        yield from stream.feed(piece)
+                    case HiddenStates() if stream.is_empty:
+                        # Of the prompt alone: the policy need not wait for the text.
+                        yield self._latent(request, "", piece)
+                    case HiddenStates():
+                        hidden = piece
+                    case Finish():
+                        yield from stream.close(piece)
+        decision = stream.finish()
+        self._feasibility.check(decision.plan, request, stream.text)
+        yield self._plan(request, decision)
+        if hidden is not None:
+            yield self._latent(request, decision.plan[0] if decision.plan else "", hidden)
+
+    def _thought(self, request: PlanRequest, field: str, text: str) -> Thought:
+        now_ns = self._clock.now_ns()
+        return Thought(field=field, text=text, plan_id=request.plan_id, stamp_ns=now_ns)
+
+    def _plan(self, request: PlanRequest, decision: Decision) -> Plan:
         subtasks = tuple(
             Subtask(id=f"{request.plan_id}.{number}", text=text, timeout_s=self._subtask_timeout_s)
-            for number, text in enumerate(parsed.plan)
+            for number, text in enumerate(decision.plan)
         )
         return Plan(
             id=request.plan_id,
@@ -114,12 +182,12 @@ class VisionLanguagePlanner:
             subtasks=subtasks,
             trigger=request.trigger,
             observation_stamp_ns=request.observation.stamp_ns,
-            current_subtask_done=parsed.is_current_done,
-            goal_done=parsed.subtask is None,
+            current_subtask_done=decision.is_current_done,
+            goal_done=not decision.plan,
             stamp_ns=self._clock.now_ns(),
         )
 
-    def _latent(self, request: PlanRequest, parsed: ParsedThought, hidden: HiddenStates) -> Latent:
+    def _latent(self, request: PlanRequest, subtask: str, hidden: HiddenStates) -> Latent:
         self._sequence += 1
         return Latent(
             perceptual=hidden.perceptual,
@@ -128,9 +196,10 @@ class VisionLanguagePlanner:
             ready_stamp_ns=self._clock.now_ns(),
             sequence=self._sequence,
             plan_id=request.plan_id,
-            subtask_text=parsed.subtask or "",
+            subtask_text=subtask,
             episode_id=request.observation.episode_id,
         )
 
     def close(self) -> None:
-        """Nothing to free: the model lives as long as its process."""
+        """Let go of the model or the connection."""
+        self._engine.close()

@@ -8,8 +8,9 @@ from pydantic import ValidationError
 from bridge.clock import ManualClock
 from bridge.errors import ContractError
 from bridge.messages import Thought
-from slow_brain.chain_of_thought import FIELDS, LONGEST_TEXT, ParsedThought, ThoughtParser
+from slow_brain.chain_of_thought import FIELDS, ParsedThought, ThoughtParser
 from slow_brain.prompt import NOTHING
+from slow_brain.prompts.reply import LONGEST_TEXT, ReplyRules
 
 THOUGHT = ParsedThought(
     task="the cube is in the drawer",
@@ -43,7 +44,7 @@ def read(
     text: str, cuts: list[int] | None = None, known_skills: tuple[str, ...] = ()
 ) -> tuple[list[Thought], ParsedThought]:
     """Feed a text cut at these places (modulo its length); return the thoughts and the whole."""
-    parser = ThoughtParser(plan_id="plan-1", clock=ManualClock(7), known_skills=known_skills)
+    parser = ThoughtParser(ReplyRules(plan_id="plan-1", clock=ManualClock(7), skills=known_skills))
     places = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts or [])})
     told = [thought for start, end in pairwise(places) for thought in parser.feed(text[start:end])]
     return told + parser.close(), parser.finish()
@@ -67,7 +68,7 @@ def test_every_field_is_told_once_in_order(thought: ParsedThought, cuts: list[in
 
 def test_a_field_is_told_as_soon_as_its_line_ends() -> None:
     """People see a field when its line is complete, not when the model has ended."""
-    parser = ThoughtParser(plan_id="plan-1", clock=ManualClock(7))
+    parser = ThoughtParser(ReplyRules(plan_id="plan-1", clock=ManualClock(7)))
     assert parser.feed("TASK: the cube") == []
     assert [each.text for each in parser.feed(" is in\nPLA")] == ["the cube is in"]
 
@@ -132,7 +133,7 @@ def test_a_cut_off_answer_is_never_another_plan(place: int) -> None:
 @pytest.mark.parametrize("piece", ["no ", "TASK: x\n", "\n", "PLAN: a; a; a\n"])
 def test_a_looping_model_is_stopped(piece: str) -> None:
     """A text without end is refused while it is fed, at the longest length a plan may have."""
-    parser = ThoughtParser(plan_id="plan-1", clock=ManualClock(7))
+    parser = ThoughtParser(ReplyRules(plan_id="plan-1", clock=ManualClock(7)))
     pieces_let_pass = LONGEST_TEXT // len(piece)
     for _ in range(pieces_let_pass):
         parser.feed(piece)

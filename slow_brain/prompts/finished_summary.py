@@ -1,0 +1,48 @@
+"""What was done so far, in a few words however long the run: its newest part, and a count."""
+
+from collections.abc import Callable, Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NOTHING = "nothing"
+
+
+class FinishedLimits(BaseModel):
+    """How much of what was done goes into a prompt.
+
+    At most the newest `most_finished` subtasks in at most `finished_tokens` tokens; older ones fall
+    off, or are counted if `count_older`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    most_finished: int = Field(default=20, ge=0)
+    finished_tokens: int = Field(default=100, ge=1)
+    count_older: bool = False
+
+
+def finished_summary(
+    finished: Sequence[str], limits: FinishedLimits, count_tokens: Callable[[str], int]
+) -> str:
+    """Return the newest subtasks, oldest first, within the limits; `NOTHING` if there are none.
+
+    Args:
+        finished: Every finished subtask, oldest first.
+        limits: How much may be said.
+        count_tokens: How long a text is for the model. A text that says nothing but `NOTHING` or
+            how many subtasks there were is never cut.
+    """
+    newest = min(limits.most_finished, len(finished))
+    for shown in range(newest, -1, -1):
+        summary = _summary(finished, shown, count_older=limits.count_older)
+        if count_tokens(summary) <= limits.finished_tokens:
+            return summary
+    return _summary(finished, 0, count_older=limits.count_older)
+
+
+def _summary(finished: Sequence[str], shown: int, *, count_older: bool) -> str:
+    older = len(finished) - shown
+    said = list(finished[older:])
+    if older and count_older:
+        said.insert(0, f"{older} earlier")
+    return "; ".join(said) or NOTHING

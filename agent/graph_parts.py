@@ -54,6 +54,7 @@ class NodeSpec:
 
     What the kernel is told when nodes are processes: `nice` (0 is normal, 19 yields to all),
     `realtime_priority` of SCHED_FIFO (0 does not ask), and `cpu`, the core to stay on.
+    `final_spin_us` [µs] is how long before each beat it watches the clock instead of sleeping.
     """
 
     name: str
@@ -71,6 +72,7 @@ class NodeSpec:
     nice: int = 0
     realtime_priority: int = 0
     cpu: int | None = None
+    final_spin_us: float = 0.0
     note: str = ""
 
 

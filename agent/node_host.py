@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.graph_parts import NodeSpec
+from agent.process_cost import ProcessCost
 from bridge.errors import PluginError
 from bridge.messages import NodeHealth
 from bridge.protocols import Clock, LatestValue
@@ -25,13 +26,27 @@ class NodeHost:
         outputs: Mapping[str, LatestValue[Any]],
         health: LatestValue[NodeHealth],
         clock: Clock,
+        cost: ProcessCost | None = None,
     ) -> None:
+        """Make the node.
+
+        Args:
+            spec: What to make.
+            inputs: Its inputs, by role.
+            outputs: Its outputs, by role.
+            health: Where its signs of life go.
+            clock: For stamps.
+            cost: What measures its process, if it has one of its own.
+        """
         self._spec = spec
+        self._cost = cost
         self._health = health
         self._clock = clock
         self._steps = 0
         # What the kernel granted, or whatever else is worth showing beside the health.
         self.detail = ""
+        # What a person should be told once.
+        self.notice = ""
         self._reported_ns: int | None = None
         self.node = load_node_class(spec.node_class)(
             config=spec.config, inputs=inputs, outputs=outputs, clock=clock
@@ -59,18 +74,26 @@ class NodeHost:
 
     def report(self, *, ready: bool, error: str = "") -> None:
         """Publish the node's health now."""
-        self._reported_ns = self._clock.now_ns()
+        self._reported_ns = now_ns = self._clock.now_ns()
+        share = self._cost.share(now_ns) if self._cost else 0.0
+        notices = (self.notice, self._cost.notice if self._cost else "", self._own("notice"))
         self._health.publish(
             NodeHealth(
                 node=self._spec.name,
                 pid=os.getpid(),
                 steps=self._steps,
-                stamp_ns=self._reported_ns,
+                stamp_ns=now_ns,
                 ready=ready,
-                last_error=error or str(getattr(self.node, "last_error", "")),
+                last_error=error or self._own("last_error"),
                 detail=self.detail,
+                cpu_share=share,
+                notice="; ".join(filter(None, notices)),
             )
         )
+
+    def _own(self, name: str) -> str:
+        """What the node says itself, if it does."""
+        return str(getattr(self.node, name, ""))
 
 
 def load_node_class(path: str) -> Any:  # noqa: ANN401  # A class that meets the Node protocol.

@@ -6,6 +6,7 @@ the one call of `live`, because a renderer or a real-time priority belongs to on
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,11 +14,20 @@ import msgspec
 
 from agent.graph_parts import NodeSpec
 from agent.node_host import NodeHost
+from agent.process_cost import ProcessCost
 from bridge.clock import SystemClock
 from bridge.messages import NodeHealth
 from bridge.protocols import LatestValue
-from fast_brain.realtime import become_realtime, run_at_rate
+from bridge.trace import emit
+from fast_brain.realtime import (
+    RealtimeReport,
+    become_realtime,
+    keep_heap,
+    read_realtime,
+    run_at_rate,
+)
 
+_NS_PER_US = 1000
 _WAIT_NS = 10_000_000
 
 
@@ -57,22 +67,30 @@ class NodeProcess:
         Raises:
             TandemError: Whatever the node raises; it has been closed by then.
         """
-        clock = SystemClock()
+        spec = self._spec
+        clock = SystemClock(final_spin_ns=round(spec.final_spin_us * _NS_PER_US))
+        cores = len(os.sched_getaffinity(0))
+        cost = ProcessCost(spec.name, spec.rate_hz, cores, time.process_time_ns)
         host = NodeHost(
-            self._spec,
+            spec,
             inputs=self._inputs,
             outputs=self._outputs,
             health=self._health,
             clock=clock,
+            cost=cost,
         )
         last_error = ""
         try:
             host.start()
             self._declared_spec = host.declared_spec
-            host.detail = _tell_the_kernel(self._spec)
+            granted = _tell_the_kernel(spec)
+            host.detail, host.notice = str(granted), _refusals(granted)
+            facts = {"pid": os.getpid(), "granted": host.detail, "spin_us": spec.final_spin_us}
+            emit(self._outputs, "process.started", clock.now_ns(), **facts)
             host.report(ready=True)
             self._wait_for_the_word(clock)
-            run_at_rate(host, clock, self._spec.rate_hz, self._should_end)
+            cost.begin(clock.now_ns())
+            run_at_rate(host, clock, spec.rate_hz, self._should_end)
         except BaseException as error:
             last_error = f"{type(error).__name__}: {error}"
             raise
@@ -96,12 +114,23 @@ class NodeProcess:
         return phase is not None and self._spec.name in phase.ending
 
 
-def _tell_the_kernel(spec: NodeSpec) -> str:
+def _tell_the_kernel(spec: NodeSpec) -> RealtimeReport:
     """Say how much this process matters, now that everything is loaded; answer what it got."""
     if "torch" in sys.modules:
         # OMP_NUM_THREADS came too late for a library that started its threads itself.
         sys.modules["torch"].set_num_threads(1)
     if spec.realtime_priority or spec.nice < 0 or spec.cpu is not None:
-        report = become_realtime(priority=spec.realtime_priority, nice=spec.nice, cpu=spec.cpu)
-        return str(report)
-    return f"nice {os.nice(spec.nice)}"
+        return become_realtime(priority=spec.realtime_priority, nice=spec.nice, cpu=spec.cpu)
+    os.nice(spec.nice)
+    keep_heap()
+    return read_realtime(is_heap_frozen=True)
+
+
+def _refusals(granted: RealtimeReport) -> str:
+    """What the kernel refused, and what that means; nothing when it granted all."""
+    if not granted.notes:
+        return ""
+    return (
+        f"the kernel refused {'; '.join(granted.notes)}: beside a busy planner its beats may come "
+        "some 4 ms late. `agent doctor` says how to permit it"
+    )

@@ -26,6 +26,7 @@ class Watch:
         self._clock = clock
         self._supervisor = Supervisor(graph)
         self._restarts: dict[str, int] = {}
+        self._told: dict[str, str] = {}
         self._is_over = False
 
     @property
@@ -43,6 +44,7 @@ class Watch:
             reason = self._react(failure)
             if reason:
                 return reason
+        self._tell_notices()
         now_ns = self._clock.now_ns()
         for name in [name for name, at_ns in self._restarts.items() if at_ns <= now_ns]:
             del self._restarts[name]
@@ -58,6 +60,15 @@ class Watch:
             silence = self._supervisor.silence(name, sign, launched_ns, now_ns)
             if silence:
                 yield NodeDown(name, "hung", silence, now_ns)
+
+    def _tell_notices(self) -> None:
+        """Say once what a node's process has to tell a person."""
+        for name in self._actors.names:
+            sign = self._mail.health(name)
+            if sign is not None and sign.notice and sign.notice != self._told.get(name):
+                self._told[name] = sign.notice
+                _log.warning("notice", node=name, text=sign.notice)
+                self._mail.emit("node.notice", sign.stamp_ns, node=name, text=sign.notice)
 
     def _react(self, failure: NodeDown) -> str:
         if self._is_over or not self._actors.kill(failure.node):

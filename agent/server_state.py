@@ -161,6 +161,8 @@ class ServerState:
             "age_s": self._age_s(sign),
             "last_error": sign.last_error,
             "detail": sign.detail,
+            "cpu_share": sign.cpu_share,
+            "notice": sign.notice,
         }
 
     def _age_s(self, sign: NodeHealth) -> float:

@@ -327,7 +327,8 @@ class LoopStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     `missed_ticks` were skipped because the deadline had passed; `starved_ticks` had no action.
     `last_decision` is "command" or the value of a `HoldReason`. `sections` says where the time of
-    a tick goes, by section, and `priority` what the kernel granted the loop.
+    a tick goes, by section, and `priority` what the kernel granted the loop. `rung` is where on
+    the degradation ladder it is.
     """
 
     ticks: int
@@ -371,6 +372,7 @@ class NodeHealth(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A node's sign of life; a stamp that grows old is how a hang is seen.
 
     `cpu_share` is how much of one core its process took since the last one; 0 in virtual time.
+    `notice` is what a person should be told once, such as what the kernel refused.
     """
 
     node: str
@@ -381,6 +383,7 @@ class NodeHealth(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     last_error: str = ""
     detail: str = ""
     cpu_share: float = 0.0
+    notice: str = ""
 
 
 Message = (

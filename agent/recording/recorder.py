@@ -63,7 +63,8 @@ class RecorderNode:
         self._flush_due_ns = 0
         self._lost: dict[str, int] = {}
         self._last_sample: dict[str, tuple[int, object]] = {}
-        self.last_error = ""
+        # Told once to a person, as what troubles a node is not.
+        self.last_error = self.notice = ""
 
     def start(self) -> None:
         """Open the file; what keeps it from that is said, and the run goes on unrecorded."""
@@ -157,7 +158,7 @@ class RecorderNode:
     def _give_up(self, error: OSError) -> None:
         """Say it once, and leave the run alone from now on."""
         file, self._file = self._file, None
-        self.last_error = (
+        self.last_error = self.notice = (
             f"recording stopped: {error.strerror or error} ({self._config.folder}); the run goes on"
         )
         _log.warning("recording_stopped", reason=error.strerror, folder=str(self._config.folder))

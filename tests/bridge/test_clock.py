@@ -28,6 +28,15 @@ def test_system_clock_returns_at_or_after_the_deadline() -> None:
     clock.sleep_until_ns(0)
 
 
+def test_a_final_spin_never_ends_early_either() -> None:
+    """Watching the clock at the end changes how exactly it wakes, not the promise."""
+    clock = SystemClock(final_spin_ns=300_000)
+    deadline_ns = clock.now_ns() + 500_000
+    clock.sleep_until_ns(deadline_ns)
+    assert clock.now_ns() >= deadline_ns
+    clock.sleep_until_ns(0)
+
+
 def test_manual_clock_jumps_to_the_deadline() -> None:
     """Virtual sleep takes no time and lands on the deadline, never before now."""
     clock = ManualClock(5)

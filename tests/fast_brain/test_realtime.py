@@ -1,6 +1,7 @@
 import gc
 import os
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 
@@ -105,3 +106,11 @@ def test_asking_for_nothing_changes_nothing() -> None:
     """Priority zero and no core leave the process as it is."""
     before = realtime.read_realtime()
     assert become_realtime(priority=0, freeze_heap=False) == before
+
+
+def test_a_loop_that_is_always_late_still_sleeps(clock: ManualClock) -> None:
+    """Real-time priority must not starve the machine: every ten beats it sleeps 0.2 ms."""
+    node = Beats(clock, lambda _: 12 * MS_NS)
+    run_at_rate(node, clock, 100.0, node.has_made(21))
+    gaps_ns = [after - before for before, after in pairwise(node.stamps_ns)]
+    assert gaps_ns == ([12 * MS_NS] * 9 + [12 * MS_NS + 200_000]) * 2

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from agent.commands import authoring, demonstrating, goals, looking, making, measuring
+from agent.commands import authoring, demonstrating, goals, looking, making, measuring, timing
 from agent.commands.common import set_debug
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ _COMMANDS = (
     (app, "serve", goals.serve, "agent serve --preset point_arm --set slow_brain.rate_hz=5"),
     (app, "run", goals.run, 'agent run "put the cube in the drawer, then close and lock it"'),
     (app, "eval", measuring.evaluate, "agent eval --suite scene-chain --episodes 100 --workers 2"),
+    (app, "cadence", timing.cadence, "agent cadence --trace runs/20260101-120000 --plot late.png"),
     (app, "doctor", looking.doctor, "agent doctor --json"),
     (app, "list", authoring.list_parts, "agent list --json"),
     (app, "new", authoring.new, "agent new planner my_planner"),

@@ -18,6 +18,7 @@ COMMANDS = (
     ("serve",),
     ("run",),
     ("eval",),
+    ("cadence",),
     ("doctor",),
     ("list",),
     ("new",),

@@ -49,7 +49,7 @@ test: test-ray ## All tests that need no GPU
 test-ray: sync ## The tests that start Ray actors
 	$(BIN)/pytest -m ray
 
-bench: sync ## Measure: lateness, hand-over latency, fusion cost
+bench: sync ## Measure everything, some hours, and fill in docs/performance.md
 	$(BIN)/python -m benchmarks
 
 wheel: sync ## Build the wheel, and try it in an environment that lacks this checkout

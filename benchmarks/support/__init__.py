@@ -1,0 +1,1 @@
+"""What the benchmarks share: the machine's description, latencies as figures, other processes."""

@@ -78,7 +78,9 @@ def _policy(config: AgentConfig) -> NodeSpec:
         config=_fast_brain_settings(config),
         rate_hz=config.fast_brain.policy_rate_hz,
         # What the loop commands tells the stitcher's half there whether its chunks are carried out.
-        inputs=_same("goal", "observation", "command", *(() if is_flat else ("planning", "latent"))),
+        inputs=_same(
+            "goal", "observation", "command", *(() if is_flat else ("planning", "latent"))
+        ),
         outputs=_same("chunk", "memory"),
         virtual_latency_s=config.runtime.policy_latency_s,
         restart="on_failure",
@@ -92,12 +94,13 @@ def _control(config: AgentConfig) -> NodeSpec:
         node_class="fast_brain.control_node:ControlNode",
         config=_fast_brain_settings(config),
         rate_hz=config.fast_brain.control_rate_hz,
-        inputs=_same("observation", "chunk", "stop"),
+        inputs=_same("observation", "chunk", "stop", "watchdog_stop"),
         outputs=_same("command", "loop_status"),
         hang_after_s=config.runtime.hang_after_s,
         nice=config.fast_brain.nice,
         realtime_priority=config.fast_brain.realtime_priority,
         cpu=config.fast_brain.cpu,
+        final_spin_us=config.fast_brain.final_spin_us,
     )
 
 

@@ -1,7 +1,7 @@
 """The control loop's thinking: what to do this tick. No clock, no mailbox, no I/O inside.
 
-Expected trouble is a value, `Hold(reason)`: the robot keeps its last target. There is no branch in
-which trouble becomes an action.
+Expected trouble is a value, `Hold(reason)`: the robot is brought to rest within its limits and
+stays. There is no branch in which trouble becomes an action.
 """
 
 import math
@@ -18,11 +18,14 @@ from bridge.messages import (
     Verdict,
 )
 from bridge.protocols import ChunkStitcher, ObservingStitcher
+from fast_brain.holding import Holder
+from fast_brain.ladder import Ladder, LadderRules, Rung
 from fast_brain.safety import SafetyFilter
 from fast_brain.section_timer import NO_SECTIONS, Sections
 
 # An observation must be this much younger than a command to show the command's target [s].
 _TARGET_SHOWS_AFTER_S = 0.05
+_NS_PER_S = 1_000_000_000
 
 
 class ControlLoop:
@@ -30,12 +33,12 @@ class ControlLoop:
 
     Args:
         stitcher: Makes one action out of the chunks.
-        safety: Has the last word.
-        hold_after_s: The latent behind the chunk may be this old [s].
-        observation_limit_s: The observation may be this old [s].
+        safety: Has the last word; its emergency stop is the one that is obeyed.
+        rules: Of the degradation ladder.
+        rest_action: What the robot is sent while it is held [A], as in its `RobotSpec`.
         target_name: Proprioception that says the target the robot has now [A], in the action's
-            own units; the speed limit counts from it whenever the robot was not being commanded.
-        sections: Told when picking and filtering are over, for the accounting.
+            own units; motion counts from it whenever the robot was not being commanded.
+        sections: Is told when a section of the tick is over.
     """
 
     def __init__(
@@ -43,34 +46,41 @@ class ControlLoop:
         stitcher: ChunkStitcher,
         safety: SafetyFilter,
         *,
-        hold_after_s: float = 10.0,
-        observation_limit_s: float = 0.5,
+        rules: LadderRules | None = None,
+        rest_action: tuple[float, ...] | None = None,
         target_name: str = "target_pose_in_base",
         sections: Sections = NO_SECTIONS,
     ) -> None:
         self._stitcher = stitcher
         self._observer = stitcher if isinstance(stitcher, ObservingStitcher) else None
         self._safety = safety
-        self._hold_after_s = hold_after_s
-        self._observation_limit_s = observation_limit_s
+        rules = rules or LadderRules()
+        self._ladder = Ladder(rules)
+        self._hold_after_s = rules.hold_after_s
+        self._holder = Holder(safety, rest_action)
         self._target_name = target_name
         self._sections = sections
         self._chunk: ActionChunk | None = None
         self._chunk_trouble = ""
+        self._chunk_ends_ns = 0
         self._episode_id = ""
-        self._stop: StopRequest | None = None
         self._not_before_ns = 0
         self._is_commanding = False
-        self._commanded_ns: int | None = None
+        self._sent_ns: int | None = None
         self._sequence = 0
         self.verdict = Verdict(kind="passed")
+
+    @property
+    def ladder(self) -> Ladder:
+        """Where on the degradation ladder the loop is, and why."""
+        return self._ladder
 
     def tick(
         self,
         now_ns: int,
         observation: Observation | None,
         chunk: ActionChunk | None,
-        stop: StopRequest | None = None,
+        *stops: StopRequest | None,
     ) -> Decision:
         """Decide what the robot does now.
 
@@ -78,16 +88,23 @@ class ControlLoop:
             now_ns: The time of this tick.
             observation: The newest there is.
             chunk: The newest there is; the same one again is no news.
-            stop: The newest request. While it is latched the answer is to hold; one that is not
-                latched drops what was under way, and chunks begun after it move the robot again.
+            stops: The newest request of each that may stop the robot. While one is latched the
+                answer is to hold; one that is not latched drops what was under way, and chunks
+                begun after it move the robot again.
 
         Returns:
             A command that passed the safety filter, or why the robot is held.
         """
-        self._obey(stop)
+        self._obey(stops)
         self._notice_episode(observation)
         self._take(chunk, now_ns)
-        decision = self._hold_before_picking(now_ns, observation) or self._pick(now_ns, observation)
+        rung = self._step_ladder(now_ns, observation)
+        reason = self._hold_before_picking(now_ns, observation, rung)
+        decision = reason or self._pick(now_ns, observation)
+        if isinstance(decision, Hold):
+            decision = self._holder.hold(decision)
+            if decision.action is not None:
+                self._sent_ns = now_ns
         self._is_commanding = isinstance(decision, Command)
         return decision
 
@@ -98,11 +115,10 @@ class ControlLoop:
             return math.inf
         return chunk.latent_age_s + max(0.0, seconds_between(chunk.observation_stamp_ns, now_ns))
 
-    def _obey(self, stop: StopRequest | None) -> None:
-        if stop is None or stop is self._stop:
-            return
-        self._stop = stop
-        self._drop(stop.stamp_ns)
+    def _obey(self, stops: tuple[StopRequest | None, ...]) -> None:
+        latch = self._safety.emergency_stop
+        if latch.notice(stops) and latch.request is not None:
+            self._drop(latch.request.stamp_ns)
 
     def _notice_episode(self, observation: Observation | None) -> None:
         """In a new episode the old chunks mean nothing."""
@@ -110,8 +126,10 @@ class ControlLoop:
             return
         self._episode_id = observation.episode_id
         self._drop(observation.stamp_ns)
+        self._ladder.reset()
         # What was sent belongs to the old episode; only the new one's reading counts.
-        self._commanded_ns = None
+        self._safety.halt()
+        self._sent_ns = None
 
     def _drop(self, stamp_ns: int) -> None:
         """Forget what is under way, and refuse chunks made from what was seen before."""
@@ -128,22 +146,51 @@ class ControlLoop:
             # Newest wins even so: a policy that has just sent rubbish is not trusted with the rest.
             self._stitcher.reset()
             self.verdict = Verdict(kind="vetoed", reason=self._chunk_trouble)
-        elif chunk.observation_stamp_ns >= self._not_before_ns:
+            return
+        rows = chunk.actions.shape[0] - 1
+        self._chunk_ends_ns = chunk.start_stamp_ns + round(rows * chunk.step_s * _NS_PER_S)
+        if chunk.observation_stamp_ns >= self._not_before_ns:
             self._stitcher.push(chunk, now_ns)
 
-    def _hold_before_picking(self, now_ns: int, observation: Observation | None) -> Hold | None:
-        if self._stop is not None and self._stop.latched:
-            return _hold(HoldReason.STOPPED, now_ns, self._stop.stamp_ns)
+    def _step_ladder(self, now_ns: int, observation: Observation | None) -> Rung:
+        """Ages count while there is something to play: a robot without a task is not degraded."""
+        if observation is None:
+            return self._ladder.rung
+        is_playing = now_ns <= self._chunk_ends_ns
+        rung = self._ladder.step(
+            now_ns,
+            latent_age_s=self.latent_age_s(now_ns) if is_playing else math.inf,
+            observation_age_s=seconds_between(observation.stamp_ns, now_ns),
+            observation_sequence=observation.sequence,
+        )
+        if rung is Rung.STOP:
+            self._drop(now_ns)
+        return rung
+
+    def _hold_before_picking(
+        self, now_ns: int, observation: Observation | None, rung: Rung
+    ) -> Hold | None:
+        stop = self._safety.emergency_stop
+        if stop.is_latched and stop.request is not None:
+            return _hold(HoldReason.STOPPED, now_ns, stop.request.stamp_ns)
         if observation is None:
             return Hold(reason=HoldReason.NO_OBSERVATION, age_s=math.inf, stamp_ns=now_ns)
-        if seconds_between(observation.stamp_ns, now_ns) > self._observation_limit_s:
-            return _hold(HoldReason.NO_OBSERVATION, now_ns, observation.stamp_ns)
+        if rung >= Rung.HOLD:
+            return self._hold_of(rung, now_ns, observation)
         if self._chunk_trouble:
             return Hold(reason=HoldReason.VETOED, stamp_ns=now_ns)
-        age_s = self.latent_age_s(now_ns)
-        if math.isfinite(age_s) and age_s > self._hold_after_s:
-            return Hold(reason=HoldReason.LATENT_STALE, age_s=age_s, stamp_ns=now_ns)
         return None
+
+    def _hold_of(self, rung: Rung, now_ns: int, observation: Observation) -> Hold:
+        """The hold that this rung stands for; its age is that of what was too old."""
+        is_latent = self._ladder.cause == "latent"
+        age_s = self.latent_age_s(now_ns)
+        if not is_latent:
+            age_s = seconds_between(observation.stamp_ns, now_ns)
+        reason = HoldReason.LATENT_STALE if is_latent else HoldReason.NO_OBSERVATION
+        if rung is Rung.STOP:
+            reason = HoldReason.CONTROLLED_STOP
+        return Hold(reason=reason, age_s=age_s, stamp_ns=now_ns)
 
     def _pick(self, now_ns: int, observation: Observation | None) -> Decision:
         if self._observer is not None and observation is not None:
@@ -151,15 +198,16 @@ class ControlLoop:
         picked = self._stitcher.pick(now_ns)
         self._sections.done("pick")
         if isinstance(picked, Hold):
-            return picked
-        if not self._is_commanding:
+            return self._expired_by_age(picked, now_ns)
+        if observation is not None:
+            self._safety.feel(observation.proprioception)
             self._start_from(observation)
         action, self.verdict = self._safety.filter(picked.action)
         self._sections.done("filter")
         if action is None:
             return Hold(reason=HoldReason.VETOED, stamp_ns=now_ns)
         self._sequence += 1
-        self._commanded_ns = now_ns
+        self._sent_ns = now_ns
         return Command(
             action=action,
             stamp_ns=now_ns,
@@ -169,14 +217,21 @@ class ControlLoop:
             chunk_index=picked.chunk_index,
         )
 
-    def _start_from(self, observation: Observation | None) -> None:
+    def _expired_by_age(self, hold: Hold, now_ns: int) -> Hold:
+        """Of a chunk that is over and a latent that is too old, the latent is the reason."""
+        age_s = self.latent_age_s(now_ns)
+        if hold.reason is HoldReason.CHUNK_EXPIRED and self._hold_after_s < age_s < math.inf:
+            return Hold(reason=HoldReason.LATENT_STALE, age_s=age_s, stamp_ns=now_ns)
+        return hold
+
+    def _start_from(self, observation: Observation) -> None:
         """After a pause the robot may stand elsewhere than where it was last sent."""
-        target = None if observation is None else observation.proprioception.get(self._target_name)
-        if observation is None or target is None:
+        if self._is_commanding or not self._safety.is_at_rest:
             return
-        sent_ns = self._commanded_ns
+        target = observation.proprioception.get(self._target_name)
+        sent_ns = self._sent_ns
         # An older one shows a target from before the last command: worse than what we know.
-        if (
+        if target is not None and (
             sent_ns is None
             or seconds_between(sent_ns, observation.stamp_ns) >= _TARGET_SHOWS_AFTER_S
         ):

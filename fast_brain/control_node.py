@@ -14,6 +14,7 @@ from fast_brain.rate_keeper import RateKeeper
 from fast_brain.realtime import read_realtime
 from fast_brain.robot_choice import read_robot_spec
 from fast_brain.safety import SafetyFilter
+from fast_brain.safety_news import SafetyNews
 from fast_brain.section_timer import SectionTimer
 from fast_brain.tick_book import TickBook
 
@@ -21,7 +22,7 @@ _NS_PER_S = 1_000_000_000
 
 
 class ControlNode:
-    """Reads `observation`, `chunk`, `stop`; writes `command` each beat and `loop_status`.
+    """Reads `observation`, `chunk` and the stops; writes `command` each beat, and `loop_status`.
 
     Its cadence record is its own, made from the times at which it was stepped, so it says the same
     under every driver; in virtual time the lateness is zero.
@@ -35,12 +36,13 @@ class ControlNode:
         outputs: Mailboxes,
         clock: Clock,
     ) -> None:
-        del clock
+        self._clock = clock
         self._config = config
         self._settings = config.fast_brain
         self._inputs = inputs
         self._outputs = outputs
         self._loop: ControlLoop | None = None
+        self._news = SafetyNews(outputs)
         self._cadence = RateKeeper(self._settings.control_rate_hz)
         self._sections = SectionTimer()
         self._book = TickBook(self._sections, outputs)
@@ -62,15 +64,16 @@ class ControlNode:
             TandemError: The robot or the stitcher cannot be made.
         """
         settings = self._settings
-        limits = read_robot_spec(self._config.robot).action
+        robot = read_robot_spec(self._config.robot)
         self._loop = ControlLoop(
             make_plugin("stitcher", settings.stitcher, settings.stitcher_options),
-            SafetyFilter(limits, settings.control_rate_hz),
-            hold_after_s=settings.hold_after_s,
-            observation_limit_s=settings.observation_limit_s,
+            SafetyFilter(robot.action, settings.control_rate_hz),
+            rules=settings.ladder_rules(),
+            rest_action=robot.rest_action,
             target_name=settings.target_proprioception,
             sections=self._sections,
         )
+        self._news.limits(robot.action, self._clock.now_ns())
 
     def step(self, now_ns: int) -> None:
         """One tick: decide, publish, and now and then tell how the cadence is kept.
@@ -85,14 +88,16 @@ class ControlNode:
         sections.begin()
         skipped = self._cadence.beat(now_ns)
         observation = read_input(self._inputs, "observation")
-        chunk, stop = read_input(self._inputs, "chunk"), read_input(self._inputs, "stop")
+        chunk = read_input(self._inputs, "chunk")
+        stops = (read_input(self._inputs, name) for name in ("stop", "watchdog_stop"))
         sections.done("observe")
-        decision = loop.tick(now_ns, observation, chunk, stop)
+        decision = loop.tick(now_ns, observation, chunk, *stops)
         sections.done("command")
         publish_output(self._outputs, "command", decision)
         sections.done("publish")
         # The robot has its command; what follows only tells of it.
         self._book.note(now_ns, self._cadence.late_ns, skipped, decision)
+        self._news.note(loop, decision, now_ns)
         is_hold = isinstance(decision, Hold)
         self._starved += is_hold
         if now_ns >= self._status_due_ns:
@@ -125,4 +130,5 @@ class ControlNode:
             stamp_ns=now_ns,
             sections=self._book.figures(),
             priority=self._priority,
+            rung=str(loop.ladder.rung),
         )

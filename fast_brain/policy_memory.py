@@ -19,6 +19,7 @@ from bridge.messages import (
     SubtaskState,
 )
 from bridge.protocols import Memory
+from fast_brain.ladder import Ladder, LadderRules, Rung
 
 _NOTHING = np.zeros((0, 0, 0), np.float32)
 _NO_TIMES = np.zeros(0, np.float32)
@@ -29,12 +30,14 @@ class PolicyMemory:
 
     Args:
         memory: Where latents are remembered; None for a policy that does not look at latents.
-        stale_after_s: Past this age of the newest latent [s] the policy gets words only.
+        rules: From which age of the newest latent the policy gets words only, and how soon it is
+            given latents again.
     """
 
-    def __init__(self, memory: Memory | None, *, stale_after_s: float) -> None:
+    def __init__(self, memory: Memory | None, *, rules: LadderRules | None = None) -> None:
         self._memory = memory
-        self._stale_after_s = stale_after_s
+        self._ladder = Ladder(rules or LadderRules())
+        self._observation_sequence = 0
         self._goal: Goal | None = None
         self._episode_id = ""
         self._newest: Latent | None = None
@@ -85,11 +88,13 @@ class PolicyMemory:
 
     def begin_if_new(self, goal: Goal, observation: Observation) -> bool:
         """Forget everything if the goal or the robot's episode is another; say whether it was."""
+        self._observation_sequence = observation.sequence
         is_same_goal = self._goal is not None and goal.id == self._goal.id
         if is_same_goal and observation.episode_id == self._episode_id:
             return False
         self._goal, self._episode_id = goal, observation.episode_id
         self._has_written, self._has_just_begun = False, True
+        self._ladder.reset()
         if self._memory is not None:
             self._memory.reset(episode_id=self._episode_id, start_ns=goal.stamp_ns)
         return True
@@ -117,21 +122,35 @@ class PolicyMemory:
         memory.write(latent)
         self._has_written = self._has_news = True
 
+    @property
+    def rung(self) -> Rung:
+        """Where on the degradation ladder what was read last is."""
+        return self._ladder.rung
+
     def read(self, now_ns: int) -> MemoryView:
         """What is remembered now, without the words; empty without a memory."""
-        if self._memory is not None:
-            return self._memory.read(now_ns)
-        start_ns = now_ns if self._goal is None else self._goal.stamp_ns
-        return _empty_view(seconds_between(start_ns, now_ns))
+        read = self._read(now_ns)
+        self._ladder.step(
+            now_ns,
+            latent_age_s=read.newest_age_s,
+            observation_sequence=self._observation_sequence,
+        )
+        return read
 
     def view(self, read: MemoryView, subtask: Subtask | None) -> MemoryView:
         """What was read as the policy is to see it: with the words, and without stale latents."""
         return replace(
-            _without_latents(read) if read.newest_age_s > self._stale_after_s else read,
+            _without_latents(read) if self._ladder.rung >= Rung.TEXT_ONLY else read,
             goal_text="" if self._goal is None else self._goal.text,
             subtask_id="" if subtask is None else subtask.id,
             subtask_text="" if subtask is None else subtask.text,
         )
+
+    def _read(self, now_ns: int) -> MemoryView:
+        if self._memory is not None:
+            return self._memory.read(now_ns)
+        start_ns = now_ns if self._goal is None else self._goal.stamp_ns
+        return _empty_view(seconds_between(start_ns, now_ns))
 
 
 def active_subtask(planning: PlanningStatus | None) -> Subtask | None:

@@ -28,6 +28,7 @@ from bridge.protocols import ChunkConditioner, Clock, ConditioningStitcher, Memo
 from bridge.specs import PolicySpec
 from bridge.trace import emit
 from fast_brain.config import FastBrainNodeConfig
+from fast_brain.ladder import Rung
 from fast_brain.memory_keeper import MemoryKeeper
 from fast_brain.policy_memory import PolicyMemory, active_subtask
 from fast_brain.robot_choice import read_robot_spec
@@ -55,9 +56,10 @@ class PolicyNode:
         self._outputs = outputs
         self._policy: Policy | None = None
         self._conditioner: ChunkConditioner | None = None
-        self._memory = PolicyMemory(None, stale_after_s=self._settings.stale_after_s)
+        self._memory = PolicyMemory(None)
         self._keeper = MemoryKeeper(self._memory, outputs)
         self._failures = 0
+        self._rung = Rung.FRESH
         self.last_error = ""
 
     @property
@@ -80,7 +82,7 @@ class PolicyNode:
         if latent is not None and settings.mode != "flat":
             options = {"latent": latent, **settings.memory_options}
             memory = make_plugin("memory", settings.memory, options)
-        self._memory = PolicyMemory(memory, stale_after_s=settings.stale_after_s)
+        self._memory = PolicyMemory(memory, rules=settings.ladder_rules())
         self._keeper = MemoryKeeper(self._memory, self._outputs)
         self._keeper.restore(self._clock.now_ns())
 
@@ -161,6 +163,12 @@ class PolicyNode:
             took_s=seconds_between(began_ns, now_ns),
         )
 
+    def _tell_rung(self, latent_age_s: float, now_ns: int) -> None:
+        rung, before = self._memory.rung, self._rung
+        self._rung = rung
+        facts = {"before": str(before), "rung": str(rung)}
+        emit(self._outputs, "ladder.moved", now_ns, latent_age_s=latent_age_s, **facts)
+
     def _policy_options(self) -> Mapping[str, object]:
         """The options, and the robot's spec for a policy that asks for `robot`."""
         settings = self._settings
@@ -189,6 +197,8 @@ class PolicyNode:
         with blaming(self._settings.memory, "read"):
             read = self._memory.read(now_ns)
         view = self._memory.view(read, subtask)
+        if self._memory.rung is not self._rung:
+            self._tell_rung(read.newest_age_s, now_ns)
         conditioner = self._conditioner
         if conditioner is None:
             with blaming(self._settings.policy, "act"):

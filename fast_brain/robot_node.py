@@ -1,14 +1,14 @@
 """The robot as a node: carries out the newest command, and shows what it senses, each beat.
 
-Between commands the robot goes on by its last target; that is what "hold" means. A stop, from a
-person or from the watchdog, brings it to rest.
+Between commands the robot stays by its last target. A hold may carry the next target on the way to
+rest; a stop, from a person or from the watchdog, brings it to rest by its own means.
 """
 
 from collections.abc import Mapping
 
 from bridge.clock import seconds_between
 from bridge.errors import ConfigError
-from bridge.messages import Command, Decision, Observation, StopRequest
+from bridge.messages import Command, Decision, Hold, Observation, Verdict
 from bridge.nodes import Mailboxes, blaming, publish_output, read_input
 from bridge.protocols import Clock, Robot, SimulatedRobot
 from bridge.specs import RobotSpec
@@ -16,8 +16,10 @@ from bridge.trace import emit
 from fast_brain.config import FastBrainNodeConfig
 from fast_brain.observation_watch import ObservationWatch
 from fast_brain.robot_choice import make_robot
+from fast_brain.safety.emergency_stop import EmergencyStop
 
 _NS_PER_S = 1_000_000_000
+_OF_NO_CHUNK = -1
 
 
 class RobotNode:
@@ -43,7 +45,7 @@ class RobotNode:
         self._robot: Robot | None = None
         self._simulator: SimulatedRobot | None = None
         self._command: Decision | None = None
-        self._stop: StopRequest | None = None
+        self._stop = EmergencyStop()
         self._shown: Observation | None = None
         self._report_due_ns = 0
         self._watch: ObservationWatch | None = None
@@ -127,25 +129,20 @@ class RobotNode:
         if command is self._command:
             return
         self._command = command
-        if isinstance(command, Command) and self._may_move(command, now_ns):
+        order = _as_command(command)
+        if order is not None and self._may_move(order, now_ns):
             with blaming(self._config.robot.kind, "command"):
-                self.robot.command(command)
+                self.robot.command(order)
 
     def _notice_stop(self) -> None:
-        requests: list[StopRequest] = [
-            request
-            for name in ("stop", "watchdog_stop")
-            if (request := read_input(self._inputs, name)) is not None
-        ]
-        newest = max(requests, key=lambda request: request.stamp_ns, default=None)
-        if newest is not None and newest != self._stop:
-            self._stop = newest
-            if newest.latched:
-                self.robot.stop(newest.reason)
+        requests = (read_input(self._inputs, name) for name in ("stop", "watchdog_stop"))
+        stop = self._stop
+        if stop.notice(requests) and stop.is_latched and stop.request is not None:
+            self.robot.stop(stop.request.reason)
 
     def _may_move(self, command: Command, now_ns: int) -> bool:
         """Not while stopped, not by a command from before the stop, and not by one long overdue."""
-        stop = self._stop
+        stop = self._stop.request
         if stop is not None and (stop.latched or command.stamp_ns < stop.stamp_ns):
             return False
         return seconds_between(command.stamp_ns, now_ns) <= self._config.fast_brain.dead_man_s
@@ -177,3 +174,19 @@ class RobotNode:
             publish_output(self._outputs, "observation", observation)
         if self.last_error != told:
             emit(self._outputs, "observation.trouble", now_ns, trouble=self.last_error)
+
+
+def _as_command(decision: Decision | None) -> Command | None:
+    """What the robot is to be sent: of a hold, the action on its way to rest, if there is one."""
+    if not isinstance(decision, Hold):
+        return decision
+    if decision.action is None:
+        return None
+    return Command(
+        action=decision.action,
+        stamp_ns=decision.stamp_ns,
+        sequence=_OF_NO_CHUNK,
+        verdict=Verdict(kind="passed", reason=f"hold: {decision.reason}"),
+        chunk_sequence=_OF_NO_CHUNK,
+        chunk_index=_OF_NO_CHUNK,
+    )

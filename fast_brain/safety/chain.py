@@ -90,6 +90,11 @@ class SafetyFilter:
         """Whether there is nothing left to brake."""
         return self._motion.is_at_rest
 
+    @property
+    def emergency_stop(self) -> EmergencyStop:
+        """The latch that is looked at."""
+        return self._latch
+
     def start_from(self, target: AnyArray) -> None:
         """Count from the target [A] that the robot says it has now, at rest.
 
@@ -135,6 +140,12 @@ class SafetyFilter:
         if self._motion.is_at_rest:
             return None
         return self._rounded(self._motion.brake())
+
+    def halt(self) -> None:
+        """Count from the last target at rest: the robot was stopped by itself."""
+        last = self._motion.position
+        if last is not None:
+            self._motion.start_from(last)
 
     def _latched(self) -> str:
         if not self._latch.is_latched or self._latch.request is None:

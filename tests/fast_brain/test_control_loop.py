@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from bridge.messages import (
 )
 from bridge.specs import ActionSpec
 from fast_brain.control_loop import ControlLoop
+from fast_brain.ladder import LadderRules
 from fast_brain.safety import SafetyFilter
 from fast_brain.stitchers.latest import LatestStitcher
 
@@ -33,7 +35,7 @@ SPEC = ActionSpec(
 )
 
 
-def _loop(**options: float) -> ControlLoop:
+def _loop(**options: Any) -> ControlLoop:
     return ControlLoop(LatestStitcher(), SafetyFilter(SPEC, 100.0), target_name="target", **options)
 
 
@@ -96,7 +98,7 @@ def test_holds_before_anything_came() -> None:
 
 def test_an_old_observation_is_as_good_as_none() -> None:
     """When the robot's senses fall silent for longer than the limit, it is held."""
-    loop = _loop(observation_limit_s=0.1)
+    loop = _loop(rules=LadderRules(observation_limit_s=0.1))
     chunk = _chunk(S_NS)
     assert isinstance(loop.tick(S_NS + 100 * MS_NS, _seen(S_NS), chunk), Command)
     late = loop.tick(S_NS + 110 * MS_NS, _seen(S_NS), chunk)
@@ -124,7 +126,7 @@ def test_a_clock_that_jumps_ahead_holds() -> None:
 
 def test_a_stale_latent_holds() -> None:
     """The latent's age at the chunk's making and the time since add up to the limit."""
-    loop = _loop(hold_after_s=2.0)
+    loop = _loop(rules=LadderRules(hold_after_s=2.0, text_after_s=2.0))
     chunk = _chunk(S_NS, latent_age_s=1.9)
     assert isinstance(loop.tick(S_NS + 90 * MS_NS, _seen(S_NS), chunk), Command)
     assert loop.latent_age_s(S_NS + 90 * MS_NS) == pytest.approx(1.99)

@@ -13,7 +13,7 @@ def test_defaults_are_complete() -> None:
 
 def test_the_ladder_must_be_in_order() -> None:
     """Holding earlier than a latent counts as stale is a slip, and both values are said."""
-    with pytest.raises(ValidationError, match=r"stale_after_s \(20\.0 s\) is above hold_after_s"):
+    with pytest.raises(ValidationError, match=r"stale_after_s \(20\.0 s\) is above text_after_s"):
         FastBrainConfig(stale_after_s=20.0)
 
 

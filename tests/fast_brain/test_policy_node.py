@@ -113,7 +113,7 @@ def test_a_new_episode_begins_a_new_memory(clock: ManualClock) -> None:
 
 def test_a_stale_latent_leaves_the_words(clock: ManualClock) -> None:
     """Past the limit the policy is told in words only, and the chunk still says the true age."""
-    rig = _rig(clock, stale_after_s=2.0)
+    rig = _rig(clock, stale_after_s=1.0, text_after_s=2.0)
     rig.put(observation=seen(4 * S_NS), planning=acting(), latent=_latent(S_NS, 1))
     chunk = rig.step(4 * S_NS).got("chunk")
     told = _policy().memories[0]

@@ -10,6 +10,7 @@ from bridge.plugins import make_plugin
 from bridge.protocols import Clock
 from fast_brain.config import FastBrainNodeConfig
 from fast_brain.control_loop import ControlLoop
+from fast_brain.rate_checks import check_control_rate
 from fast_brain.rate_keeper import RateKeeper
 from fast_brain.realtime import read_realtime
 from fast_brain.robot_choice import read_robot_spec
@@ -65,6 +66,7 @@ class ControlNode:
         """
         settings = self._settings
         robot = read_robot_spec(self._config.robot)
+        check_control_rate(robot, settings.control_rate_hz)
         self._loop = ControlLoop(
             make_plugin("stitcher", settings.stitcher, settings.stitcher_options),
             SafetyFilter(robot.action, settings.control_rate_hz),

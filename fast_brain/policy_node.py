@@ -31,6 +31,7 @@ from fast_brain.config import FastBrainNodeConfig
 from fast_brain.ladder import Rung
 from fast_brain.memory_keeper import MemoryKeeper
 from fast_brain.policy_memory import PolicyMemory, active_subtask
+from fast_brain.rate_checks import check_chunk_rate
 from fast_brain.robot_choice import read_robot_spec
 
 
@@ -76,6 +77,7 @@ class PolicyNode:
         settings = self._settings
         policy: Policy = make_plugin("policy", settings.policy, self._policy_options())
         self._policy = policy
+        check_chunk_rate(policy.spec, settings.policy_rate_hz)
         self._conditioner = self._make_conditioner(policy)
         latent = policy.spec.latent
         memory: Memory | None = None

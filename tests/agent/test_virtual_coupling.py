@@ -58,7 +58,7 @@ def test_the_policy_acts_at_the_instant_of_the_answer() -> None:
         *SYNCHRONOUS,
         "runtime.planner_latency_s=1.03",
         "runtime.policy_latency_s=0.05",
-        "fast_brain.policy_rate_hz=1",
+        "fast_brain.policy_rate_hz=2",
     )
     first_s = next(at_s for at_s, is_moving, _ in ticks if is_moving)
     assert first_s == pytest.approx(1.03 + 0.05, abs=0.011)

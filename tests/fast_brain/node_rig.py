@@ -43,6 +43,8 @@ class Rig:
     def __init__(self, node_class: Any, clock: Any, **settings: Any) -> None:
         robot = settings.pop("robot", RobotConfig(kind=f"{__name__}:make_fake_robot"))
         settings.setdefault("policy", f"{__name__}:make_fake_policy")
+        # The chunks of the fake policy last 0.1 s.
+        settings.setdefault("policy_rate_hz", 10.0)
         self.inputs = {name: InProcessLatestValue[Any]() for name in INPUTS}
         self.outputs = {name: InProcessLatestValue[Any]() for name in OUTPUTS}
         self.node = node_class(

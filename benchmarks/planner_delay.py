@@ -11,7 +11,7 @@ trained brains and the same episodes, at several delays of the planner:
 
 An episode that fails counts in the time to finish with the 120 s after which it is given up.
 
-    python -m benchmarks.planner_delay --json planner_delay.json --workers 2
+    python -m benchmarks.planner_delay --json planner_delay.json
 """
 
 import argparse
@@ -29,7 +29,7 @@ from agent.evaluation.suites import find_suite
 from agent.logs import configure_logs
 from benchmarks.support.delay_plot import draw
 from benchmarks.support.latencies import write_json
-from benchmarks.support.machine import describe_machine
+from benchmarks.support.machine import describe_machine, usable_cores
 from benchmarks.support.progress import tell_cell
 from benchmarks.support.quiet import be_quiet
 
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--suite", default=_SUITE)
     parser.add_argument("--preset", default="", help="the suite's by default")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=usable_cores(), help="processes")
     parser.add_argument("--resume", action="store_true", help="go on where it was stopped")
     arguments = parser.parse_args()
     be_quiet()

@@ -3,7 +3,7 @@
 The same as `agent eval --stitch all` over several suites: success, jerk and the gaps at joins, for
 every stitcher that is installed, at each delay of the policy, in virtual time.
 
-    python -m benchmarks.stitching --json stitching.json --workers 2
+    python -m benchmarks.stitching --json stitching.json
 """
 
 import argparse
@@ -21,7 +21,7 @@ from agent.evaluation.stitching_plot import draw_comparison
 from agent.evaluation.suites import find_suite
 from agent.logs import configure_logs
 from benchmarks.support.latencies import write_json
-from benchmarks.support.machine import describe_machine
+from benchmarks.support.machine import describe_machine, usable_cores
 from benchmarks.support.progress import tell_cell
 from benchmarks.support.quiet import be_quiet
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=18, help="of each cell")
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=usable_cores(), help="processes")
     parser.add_argument("--resume", action="store_true", help="go on where it was stopped")
     arguments = parser.parse_args()
     be_quiet()

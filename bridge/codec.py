@@ -128,8 +128,9 @@ def plain_array(value: object) -> AnyArray:
     wanted = _DTYPES.get(array.dtype.str[1:])
     if wanted is None:
         raise ContractError(leaf="array", expected=f"dtype one of {list(_NAMES)}", got=array.dtype)
-    # `ascontiguousarray` makes a number of no dimensions into a list of one.
-    return np.ascontiguousarray(array, dtype=wanted).reshape(array.shape)
+    plain = np.ascontiguousarray(array, dtype=wanted)
+    # That makes a number of no dimensions into a list of one.
+    return plain if array.ndim else plain.reshape(())
 
 
 def _encode_array(value: Any) -> object:  # noqa: ANN401  # msgspec hands over what it does not know.

@@ -78,7 +78,7 @@ class _Layout:
             return cast("object", value.item())
         array, start = plain_array(value), self.end
         if array.size:
-            self.pieces.append((start, array.reshape(-1).view(np.uint8).data))
+            self.pieces.append((start, array.data.cast("B")))
         self.end += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
         place = _PLACE.pack(start, array.dtype.str[1:].encode("ascii"), array.ndim)
         shape = struct.pack(f"<{array.ndim}Q", *array.shape)

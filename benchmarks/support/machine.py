@@ -12,11 +12,16 @@ from agent.evaluation.report import commit, versions
 _GIB = 2**30
 
 
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def describe_machine() -> dict[str, Any]:
     """What to print beside a figure; the load is that of the last minute, this benchmark's too."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "memory_gib": round(psutil.virtual_memory().total / _GIB, 1),
         "kernel": f"{platform.system()} {platform.release()}",
         "load_average": round(os.getloadavg()[0], 2),

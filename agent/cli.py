@@ -46,6 +46,7 @@ _COMMANDS = (
     (demos, "record", making.record, "agent demos record --episodes 800 --seed 1 --workers 2"),
     (train, "planner", making.train_planner, "agent train planner --demos datasets/scene --resume"),
     (train, "policy", making.train_policy, "agent train policy --demos datasets/scene --resume"),
+    (train, "residual", making.train_residual, "agent train residual --demos datasets/scene"),
 )
 for group, name, function, example in _COMMANDS:
     group.command(name, epilog=f"Example: {example}")(function)

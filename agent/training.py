@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, MissingWeightsError
 from bridge.training_run import Schedule
 
 OnStep = Callable[[int, dict[str, float]], None]
 PLANNER_STEPS, PLANNER_RATE = 4000, 1e-3
 WORDS_STEPS, WORDS_RATE = 3000, 8e-4
 LATENTS_STEPS, LATENTS_RATE = 2600, 6e-4
+RESIDUAL_STEPS, RESIDUAL_RATE = 1500, 1e-3
 # Pictures of scenes that nobody played, for the planner's first look.
 STILLS = 9000
 _HELD_OUT_SHARE = 0.08
@@ -105,3 +106,33 @@ def train_policy(plan: TrainingPlan, planner: Path, on_step: OnStep) -> Path:
         )
         train(settings, resume=plan.resume, on_step=on_step)
     return plan.out
+
+
+def train_residual(plan: TrainingPlan, policy: Path, on_step: OnStep) -> Path:
+    """Train the head that corrects the policy's actions (A2C2); returns the weights' folder.
+
+    The demonstrations' latents are used where training the policy has left them.
+
+    Raises:
+        ConfigError: There are no demonstrations.
+        MissingWeightsError: The policy has not been trained.
+    """
+    from fast_brain.training.residual import ResidualTraining
+    from fast_brain.training.residual import train_residual as train
+
+    _require_demonstrations(plan.datasets)
+    if not (policy / "policy.safetensors").is_file():
+        raise MissingWeightsError(path=str(policy), how_to_make="agent train policy")
+    latents = plan.work / "latents.npz"
+    settings = ResidualTraining(
+        sources=plan.datasets,
+        cache=plan.work / "frames",
+        latents=latents if latents.is_file() else None,
+        base=policy,
+        run_folder=plan.work / "residual",
+        out=plan.out,
+        schedule=Schedule(steps=plan.steps or RESIDUAL_STEPS, learning_rate=RESIDUAL_RATE),
+        seed=plan.seed,
+        threads=plan.threads,
+    )
+    return train(settings, resume=plan.resume, on_step=on_step)

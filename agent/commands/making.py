@@ -115,6 +115,40 @@ def train_policy(
     typer.echo(f"The policy's weights: {folder}")
 
 
+@told
+def train_residual(
+    *,
+    demos: DemosOption = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="The trained policy; where the agent looks, if not given.")
+    ] = None,
+    work: WorkOption = _WORK,
+    out: OutOption = None,
+    steps: StepsOption = None,
+    seed: SeedOption = 0,
+    threads: ThreadsOption = 1,
+    resume: ResumeOption = False,
+) -> None:
+    """Train the small head that corrects late actions by what is seen now (stitcher a2c2)."""
+    from agent.training import RESIDUAL_STEPS, TrainingPlan
+    from agent.training import train_residual as train
+    from fast_brain.policies.flow import DEFAULT_WEIGHTS as POLICY_WEIGHTS
+    from fast_brain.stitchers.a2c2 import DEFAULT_WEIGHTS
+
+    plan = TrainingPlan(
+        datasets=demos or [_SCENE],
+        work=work,
+        out=out or DEFAULT_WEIGHTS,
+        steps=steps,
+        resume=resume,
+        threads=threads,
+        seed=seed,
+    )
+    with _progress("residual head", steps or RESIDUAL_STEPS) as show:
+        folder = train(plan, policy or POLICY_WEIGHTS, show)
+    typer.echo(f"The head's weights: {folder}")
+
+
 @contextmanager
 def _progress(what: str, total: int) -> Generator[OnStep]:
     """A bar that also shows the newest figures; says how to go on after Ctrl-C."""

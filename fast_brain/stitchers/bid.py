@@ -65,13 +65,18 @@ class BidStitcher(LatestStitcher):
         Raises:
             ConfigError: The policy is no flow policy.
         """
-        flow = require(policy, FlowPolicyLike, "bid")
-        weak = None if self._weak_options is None else type(policy)(**self._weak_options)
+        flow = require(policy, FlowPolicyLike, "bid", offers="FlowSampler")
+        weak = None
+        if self._weak_options is not None:
+            other = type(policy)(**self._weak_options)
+            weak = require(other, FlowPolicyLike, "bid", offers="FlowSampler")
         return BestOfConditioner(
             flow,
             samples=self._samples,
             mask=self._mask,
-            weak=None if weak is None else require(weak, FlowPolicyLike, "bid"),
+            weak=None
+            if weak is None
+            else require(weak, FlowPolicyLike, "bid", offers="FlowSampler"),
             contrast=self._contrast,
             delay_window=self._delay_window,
         )

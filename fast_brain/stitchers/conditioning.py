@@ -112,18 +112,24 @@ def _put_back(rows: FloatArray, prefix: FloatArray | None) -> FloatArray:
     return rows
 
 
-def require(policy: object, capability: type[CapabilityT], stitcher: str) -> CapabilityT:
+def require(
+    policy: object, capability: type[CapabilityT], stitcher: str, *, offers: str
+) -> CapabilityT:
     """Return the policy as one that offers what a stitcher needs.
+
+    Args:
+        policy: Any policy.
+        capability: What it must meet.
+        stitcher: Who asks.
+        offers: The names in `bridge` of what it must offer, for the error.
 
     Raises:
         ConfigError: It does not; one sentence that names both and what to do.
     """
     if isinstance(policy, capability):
         return policy
-    name, needed = type(policy).__name__, capability.__name__.removesuffix("Like")
-    wanted = {"FlowPolicy": "FlowSampler"}.get(needed, needed)
     raise ConfigError(
-        f"Stitcher {stitcher!r} cannot work with the policy {name}, which does not offer "
-        f"bridge.{wanted}: choose a policy that does, or a stitcher that needs nothing of it "
-        f"(latest, temporal_ensemble, adaptive_ensemble)."
+        f"Stitcher {stitcher!r} cannot work with the policy {type(policy).__name__}, which does "
+        f"not offer bridge.{offers}: choose a policy that does, or a stitcher that needs nothing "
+        f"of it (latest, temporal_ensemble, adaptive_ensemble)."
     )

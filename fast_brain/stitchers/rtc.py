@@ -63,7 +63,7 @@ class RtcStitcher(LatestStitcher):
         Raises:
             ConfigError: The policy is no flow policy.
         """
-        flow = require(policy, FlowPolicyLike, "rtc")
+        flow = require(policy, FlowPolicyLike, "rtc", offers="FlowSampler")
         return GuidedConditioner(
             flow,
             jacobian=self._jacobian,

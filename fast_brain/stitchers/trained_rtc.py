@@ -40,7 +40,7 @@ class TrainedRtcStitcher(LatestStitcher):
         Raises:
             ConfigError: The policy is no flow policy, or was not trained for a known prefix.
         """
-        flow = require(policy, FlowPolicyLike, "trained_rtc")
+        flow = require(policy, FlowPolicyLike, "trained_rtc", offers="FlowSampler")
         if flow.longest_prefix_rows < 1:
             raise ConfigError(
                 "Stitcher 'trained_rtc' needs a policy that was trained with known first rows, and "

@@ -59,7 +59,7 @@ class VlashStitcher:
         Raises:
             ConfigError: The policy cannot be asked as of later, or was not trained for it.
         """
-        able = require(policy, RollForwardPolicy, "vlash")
+        able = require(policy, RollForwardPolicy, "vlash", offers="RollForward")
         if able.longest_roll_rows < 1:
             raise ConfigError(
                 "Stitcher 'vlash' needs a policy that was trained with states ahead of its "

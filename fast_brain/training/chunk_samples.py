@@ -59,6 +59,10 @@ class ChunkSamples:
         chunk[..., :4] -= self._frames.state[rows][:, None, :4]
         return chunk
 
+    def last_row(self, row: int) -> int:
+        """Return the last row of the segment that a row is in."""
+        return int(self._last_row[row])
+
     def rolled(self, rows: np.ndarray, ahead: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return states ``[B, 11]`` and chunks ``[B, H, A]`` of ``ahead [B]`` rows later.
 

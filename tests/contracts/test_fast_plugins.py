@@ -1,6 +1,7 @@
 """Every plug-in of the fast brain's loop through the suite of its kind."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from bridge.messages import Observation
 from bridge.protocols import Policy, SimulatedRobot
 from bridge.testing import ChunkStitcherContract, PolicyContract, RobotContract
-from bridge.testing.examples import SECOND_NS
+from bridge.testing.examples import EXAMPLE_ACTION, SECOND_NS
 from fast_brain.policies.hold import HoldPolicy
 from fast_brain.robots.gymnasium_env import GymnasiumRobot
 from fast_brain.robots.point_arm import PointArm
+from fast_brain.stitchers.a2c2 import A2c2Stitcher
 from fast_brain.stitchers.adaptive_ensemble import AdaptiveEnsembleStitcher
 from fast_brain.stitchers.bid import BidStitcher
 from fast_brain.stitchers.latest import LatestStitcher
@@ -19,6 +21,7 @@ from fast_brain.stitchers.rtc import RtcStitcher
 from fast_brain.stitchers.temporal_ensemble import TemporalEnsembleStitcher
 from fast_brain.stitchers.trained_rtc import TrainedRtcStitcher
 from fast_brain.stitchers.vlash import VlashStitcher
+from tests.fast_brain.stitchers.heads import write_head
 
 
 class TestLatestStitcher(ChunkStitcherContract):
@@ -67,6 +70,16 @@ class TestAdaptiveEnsembleStitcher(ChunkStitcherContract):
     def make(self) -> AdaptiveEnsembleStitcher:
         """As published."""
         return AdaptiveEnsembleStitcher()
+
+
+class TestA2c2Stitcher(ChunkStitcherContract):
+    @pytest.fixture(autouse=True)
+    def _make_head(self, tmp_path: Path) -> None:
+        self._folder = write_head(tmp_path, EXAMPLE_ACTION, size=50.0)
+
+    def make(self) -> A2c2Stitcher:
+        """With a head that corrects wildly, once it has seen something."""
+        return A2c2Stitcher(weights=str(self._folder))
 
 
 class TestHoldPolicy(PolicyContract):

@@ -29,6 +29,7 @@ COMMANDS = (
     ("train",),
     ("train", "planner"),
     ("train", "policy"),
+    ("train", "residual"),
 )
 
 

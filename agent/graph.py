@@ -110,7 +110,7 @@ def _watchdog(config: AgentConfig) -> NodeSpec:
         node_class="fast_brain.watchdog_node:WatchdogNode",
         config=_fast_brain_settings(config),
         rate_hz=config.fast_brain.watchdog_rate_hz,
-        inputs=_same("command"),
+        inputs=_same("command", "stop"),
         outputs=_same("watchdog_stop"),
         restart="on_failure",
         hang_after_s=config.runtime.hang_after_s,

@@ -1,0 +1,134 @@
+"""How people say memory tasks: phrasings to train on, and others held out for testing."""
+
+import re
+
+import numpy as np
+
+from agent.worlds.scene.memory_tasks import MemoryTask, Step
+
+Phrases = tuple[list[str], list[str]]
+
+# First list trains, second tests.
+_MIDDLE: Phrases = (
+    ["put the cube in the middle", "move the cube to the middle", "place the block in the middle"],
+    ["bring the cube to the middle", "set the block down in the middle"],
+)
+_SLIDES: dict[str, Phrases] = {
+    "open": (
+        ["open the {d}", "slide the {d} open", "get the {d} open"],
+        ["pull the {d} open", "make sure the {d} is open"],
+    ),
+    "closed": (
+        ["close the {d}", "shut the {d}", "slide the {d} shut"],
+        ["push the {d} shut", "make sure the {d} is closed"],
+    ),
+}
+_ANSWERS: dict[str, Phrases] = {
+    "cube back": (
+        [
+            "put the cube back where it was at the start",
+            "return the cube to where it was at the start",
+            "put the block back where it was in the beginning",
+        ],
+        ["bring the cube back to where you found it", "the cube goes back where it started"],
+    ),
+    "as found": (
+        [
+            "return the drawer and the window to how they were at the start",
+            "put the drawer and the window back how you found them",
+            "leave the drawer and the window as they were in the beginning",
+        ],
+        [
+            "bring the drawer and the window back to how you found them",
+            "the drawer and the window go back to how they started",
+        ],
+    ),
+    "in order": (
+        [
+            "press the buttons in the order in which they lit up",
+            "push the buttons in the order they lit up",
+            "press the buttons as they lit up, one after the other",
+        ],
+        [
+            "repeat the lights on the buttons in the same order",
+            "follow the order of the lights",
+            "the buttons lit up in an order, press them in that order",
+            "what lit up is what to press, in the same order",
+        ],
+    ),
+    "the other one": (
+        [
+            "press the button that did not light up",
+            "one button lit up at the start, press the other one",
+            "push the other button, not the one that lit up",
+        ],
+        ["the button that stayed dark is the one to press", "press the one that was never lit"],
+    ),
+}
+_CYCLES: Phrases = (
+    [
+        "open and close the {d} {n}",
+        "open the {d} and close it again, {n}",
+        "{n}, open and shut the {d}",
+    ],
+    ["let the {d} go open and shut {n}", "{n} in all, open the {d} and close it"],
+)
+_PRESSES: Phrases = (
+    ["press the {d} button {n}", "push the {d} button {n}", "{n}, press the {d} button"],
+    ["give the {d} button {n} a press", "the {d} button wants pressing {n}"],
+)
+_NUMBERS: dict[int, Phrases] = {
+    2: (["twice", "two times"], ["2 times"]),
+    3: (["three times", "exactly three times"], ["3 times"]),
+    4: (["four times", "exactly four times"], ["4 times"]),
+}
+_BEFORE: Phrases = (["", "first ", "to begin with "], ["", "start like this: "])
+_THEN: Phrases = ([", then ", " and then ", ". then "], [", after that "])
+_LAST: Phrases = ([", and finally ", ", then ", ". at the end "], [". when that is done "])
+
+
+def sample_memory_phrasing(task: MemoryTask, random: np.random.Generator, *, held_out: bool) -> str:
+    """Draw one way to say a task; it depends on the words of the task alone, not on its past."""
+    split = int(held_out)
+    if task.answer == "n times":
+        return _count_words(task, random, split)
+    answer = _pick(_ANSWERS[task.answer], random, split)
+    if not task.stated:
+        return answer
+    said = [_state(step, random, split) for step in task.stated]
+    joined = said[0]
+    for words in said[1:]:
+        joined += _pick(_THEN, random, split) + words
+    return _pick(_BEFORE, random, split) + joined + _pick(_LAST, random, split) + answer
+
+
+def memory_words() -> frozenset[str]:
+    """Every word that a memory task may contain, for planners that refuse unknown words."""
+    phrases = [_MIDDLE, _CYCLES, _PRESSES, _BEFORE, _THEN, _LAST]
+    tables = [*phrases, *_SLIDES.values(), *_ANSWERS.values(), *_NUMBERS.values()]
+    text = " ".join(phrase for table in tables for split in table for phrase in split)
+    return frozenset(re.findall(r"[a-z0-9]+", text.format(d="drawer window", n="")))
+
+
+def _count_words(task: MemoryTask, random: np.random.Generator, split: int) -> str:
+    first = task.stated[0]
+    table = _PRESSES if first.press else _CYCLES
+    thing = first.press or next(iter(first.facts))
+    number = _pick(_NUMBERS[task.times], random, split)
+    return _pick(table, random, split).format(d=thing, n=number)
+
+
+def _state(step: Step, random: np.random.Generator, split: int) -> str:
+    """Say what a step wants; several facts at once are joined."""
+    said: list[str] = []
+    for name, value in step.facts.items():
+        if name == "cube_spot":
+            said.append(_pick(_MIDDLE, random, split))
+        else:
+            said.append(_pick(_SLIDES[str(value)], random, split).format(d=name))
+    return " and ".join(said)
+
+
+def _pick(phrases: Phrases, random: np.random.Generator, split: int) -> str:
+    choices = phrases[split]
+    return choices[int(random.integers(len(choices)))]

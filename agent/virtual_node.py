@@ -9,9 +9,11 @@ from agent.graph_parts import NodeSpec
 from agent.logs import get_logger
 from agent.node_host import NodeHost
 from agent.supervisor import NodeDown
+from agent.virtual_clock import WorkingClock
 from agent.virtual_mailbox import DelayedLatestValue
 from bridge.clock import ManualClock
 from bridge.messages import NodeHealth
+from bridge.protocols import Clock
 from bridge.transports.in_process import InProcessLatestValue
 
 _NS_PER_S = 1_000_000_000
@@ -96,7 +98,7 @@ class VirtualNode:
             | self._other_inputs,
             outputs={role: mailboxes[name] for role, name in self._spec.outputs.items()},
             health=self.health,
-            clock=self._clock,
+            clock=self._node_clock(),
         )
         self._host.start()
         self._host.report(ready=True)
@@ -161,6 +163,21 @@ class VirtualNode:
         for mailbox in self._outputs:
             mailbox.forget_waiting()
 
+    def _node_clock(self) -> Clock:
+        """For a node that publishes work only, one that knows how long the work took.
+
+        Others stamp with it what they publish before the work, and must see the run's.
+        """
+        is_all_work = self._takes_time and not self._spec.idle_messages
+        return WorkingClock(self._clock, self._worked_ns) if is_all_work else self._clock
+
+    def _worked_ns(self) -> int:
+        return max((self._latency_ns(taken_ns) for _, _, taken_ns in self._outbox), default=0)
+
+    def _latency_ns(self, taken_ns: int) -> int:
+        own_ns = taken_ns if self._measured else self._declared_latency_ns
+        return own_ns + self.extra_latency_ns
+
     def _step(self, host: NodeHost, now_ns: int) -> None:
         self._step_began_ns = time.perf_counter_ns()
         host.step(now_ns)
@@ -180,10 +197,8 @@ class VirtualNode:
         """
         ready_ns = now_ns
         for number, (mailbox, message, taken_ns) in enumerate(self._outbox):
-            latency_ns = taken_ns if self._measured else self._declared_latency_ns
-            latency_ns += self.extra_latency_ns
             is_work = number >= self._spec.idle_messages
-            due_ns = now_ns + latency_ns * is_work
+            due_ns = now_ns + self._latency_ns(taken_ns) * is_work
             mailbox.deliver(message, due_ns)
             ready_ns = max(ready_ns, due_ns)
         self._outbox.clear()

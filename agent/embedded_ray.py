@@ -37,6 +37,8 @@ _OBJECT_STORE_BYTES = 80 * 1024 * 1024
 # Followed by the pid of the process that started Ray.
 _FOLDER = "tandem-ray-"
 _LAST_WORD_S = 5.0
+# Without the first nothing can be started anew; the second is the parent of all nodes.
+_HELPERS = ("gcs_server", "raylet")
 _log = get_logger("runtime")
 
 
@@ -47,6 +49,7 @@ class EmbeddedRay:
         self._is_ours = not ray.is_initialized()
         self._folder: Path | None = None
         self._before = set(psutil.Process().children(recursive=True))
+        self._helpers: dict[str, psutil.Process] = {}
         if self._is_ours:
             try:
                 self._open()
@@ -69,6 +72,15 @@ class EmbeddedRay:
                 _node_ip_address="127.0.0.1",
                 _temp_dir=str(self._folder),
             )
+        children = set(psutil.Process().children(recursive=True)) - self._before
+        self._helpers = {child.name(): child for child in children if child.name() in _HELPERS}
+
+    def trouble(self) -> str:
+        """Which of Ray's own processes has died, in words; empty while all live."""
+        for name, process in self._helpers.items():
+            if not _is_alive(process):
+                return f"Ray's {name} died: nothing can be started anew"
+        return ""
 
     def close(self) -> None:
         """Shut Ray down, wait for its processes, and remove its folder."""
@@ -112,6 +124,13 @@ def _belongs_to(process: psutil.Process, folders: list[Path]) -> bool:
         # It ended meanwhile, or is not ours to look at.
         return False
     return any(str(folder) in word for folder in folders for word in words)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _end(processes: set[psutil.Process]) -> None:

@@ -4,6 +4,7 @@ The control loop never logs: what it has to say goes into its status. Ray's own 
 files, so that the terminal shows only what concerns the robot.
 """
 
+import contextlib
 import logging
 import sys
 from typing import TextIO, cast
@@ -35,13 +36,33 @@ def configure_logs(
             *_rendering(json=json, colors=target.isatty()),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(shown),
-        logger_factory=structlog.PrintLoggerFactory(target),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing(target))),
         cache_logger_on_first_use=False,
     )
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(**bound)
     for name in _NOISY:
         logging.getLogger(name).setLevel(max(shown, logging.WARNING))
+
+
+class _Unfailing:
+    """A stream that loses what it cannot write.
+
+    On a full disk, or when the terminal is gone, what wants to tell of it must not fall over it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write if it can be written."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush if it can be flushed."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def get_logger(name: str) -> BoundLogger:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from agent.graph_parts import NodeSpec
+from agent.logs import configure_logs
 from agent.node_host import NodeHost
 from agent.process_cost import ProcessCost
 from bridge.clock import SystemClock
@@ -68,6 +69,7 @@ class NodeProcess:
             TandemError: Whatever the node raises; it has been closed by then.
         """
         spec = self._spec
+        configure_logs(node=spec.name)
         clock = SystemClock(final_spin_ns=round(spec.final_spin_us * _NS_PER_US))
         cores = len(os.sched_getaffinity(0))
         cost = ProcessCost(spec.name, spec.rate_hz, cores, time.process_time_ns)

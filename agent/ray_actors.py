@@ -72,9 +72,10 @@ class NodeActors:
         actor = self._actors.pop(name, None)
         if actor is None:
             return False
-        ray.kill(actor.handle, no_restart=True)
-        # Ray only asks the process to exit, which one that was stopped or hangs does not hear.
-        _kill_child(self._mail.health(name), actor.launched_ns)
+        # Ray only asks the process to exit, which one that was stopped or hangs does not hear, and
+        # without its head it asks nobody: so only for one that has given no sign yet.
+        if not _kill_child(self._mail.health(name), actor.launched_ns):
+            ray.kill(actor.handle, no_restart=True)
         return True
 
     def ended(self, timeout_s: float) -> list[NodeDown]:
@@ -111,14 +112,19 @@ class NodeActors:
         return dict(zip(asked, ray.get(list(asked.values()), timeout=timeout_s), strict=True))
 
 
-def _kill_child(sign: NodeHealth | None, launched_ns: int) -> None:
-    """Kill the process that gave this sign of life, if it is one of ours and of this launch."""
+def _kill_child(sign: NodeHealth | None, launched_ns: int) -> bool:
+    """Kill the process that gave this sign of life, if it is one of ours and of this launch.
+
+    Returns:
+        Whether it is gone now.
+    """
     if sign is None or sign.stamp_ns < launched_ns:
-        return
+        return False
     for child in psutil.Process().children(recursive=True):
         if child.pid == sign.pid:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
+    return True
 
 
 def _environment() -> dict[str, str]:
@@ -153,6 +159,6 @@ def _why_ended(name: str, life: _Life, now_ns: int) -> NodeDown:
         return NodeDown(name, "raised", f"{type(cause).__name__}: {cause}", now_ns)
     except RayError as error:
         # The first line says what happened; the last is the error of one that did not come up.
-        first, *_, last = [*str(error).strip().splitlines(), ""]
-        return NodeDown(name, "died", f"{first} {last}".strip(), now_ns)
+        first, *more = str(error).strip().splitlines()
+        return NodeDown(name, "died", " ".join([first, *more[-1:]]), now_ns)
     return NodeDown(name, "died", "it ended by itself", now_ns)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from agent.embedded_ray import EmbeddedRay
 from agent.graph_parts import Graph
 from agent.logs import get_logger
 from agent.ray_actors import NodeActors
@@ -18,8 +19,14 @@ class Watch:
     """Called again and again from one thread; says when the run has to end, and why."""
 
     def __init__(
-        self, graph: Graph, actors: NodeActors, mail: SharedMailboxes, clock: SystemClock
+        self,
+        graph: Graph,
+        embedded: EmbeddedRay,
+        actors: NodeActors,
+        mail: SharedMailboxes,
+        clock: SystemClock,
     ) -> None:
+        self._embedded = embedded
         self._graph = graph
         self._actors = actors
         self._mail = mail
@@ -40,6 +47,9 @@ class Watch:
 
     def look(self) -> str:
         """Look once, for up to 0.05 s; answer why the run has to end, or nothing."""
+        trouble = self._embedded.trouble()
+        if trouble:
+            return trouble
         for failure in (*self._actors.ended(_LOOK_S), *self._silent_nodes()):
             reason = self._react(failure)
             if reason:

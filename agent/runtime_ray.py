@@ -81,14 +81,14 @@ class RayRuntime:
         if self._mail is not None:
             raise ConfigError("This run has been started before: make a new one.")
         try:
-            self._embedded = EmbeddedRay()
+            embedded = self._embedded = EmbeddedRay()
             mail = self._mail = SharedMailboxes(self._graph)
             actors = self._actors = NodeActors(mail, self._clock)
             for spec in self._graph.nodes:
                 actors.launch(spec)
             self._wait_until_ready(actors, mail)
             check_specs(actors.declared_specs(self._graph.runtime.start_timeout_s))
-            watch = self._watch = Watch(self._graph, actors, mail, self._clock)
+            watch = self._watch = Watch(self._graph, embedded, actors, mail, self._clock)
             self._has_begun = True
             mail.set_phase(RunPhase(is_running=True))
         except BaseException as error:

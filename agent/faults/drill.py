@@ -1,6 +1,7 @@
 """The agent that is drilled: a point arm, brains that can fail, and an inspector beside them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from agent.config import AgentConfig, load_config
 from agent.faults.faulty_node import FAULT_INPUT, FaultyNodeConfig
@@ -9,6 +10,8 @@ from agent.faults.kinds import HUNG_AFTER_S, PLANNER_HUNG_AFTER_S
 from agent.faults.orders import FaultOrder
 from agent.graph import build_graph
 from agent.graph_parts import Graph, MailboxSpec, NodeSpec
+from agent.recording.config import RecordingConfig
+from agent.recording.wiring import recorded
 from fast_brain.config import FastBrainNodeConfig
 
 GOAL = "visit all places"
@@ -52,6 +55,13 @@ def drill_graph(config: AgentConfig) -> Graph:
     )
 
 
+def recorded_drill_graph(config: AgentConfig, folder: Path) -> Graph:
+    """The same with a recorder that writes into a folder, and that can fail like any other node."""
+    graph = recorded(drill_graph(config), folder, RecordingConfig(), config.model_dump_json())
+    *others, recorder = graph.nodes
+    return replace(graph, nodes=(*others, _faulty(recorder)))
+
+
 def _faulty(spec: NodeSpec) -> NodeSpec:
     return replace(
         spec,
@@ -62,7 +72,7 @@ def _faulty(spec: NodeSpec) -> NodeSpec:
 
 
 def _inspector(config: AgentConfig) -> NodeSpec:
-    names = ("command", "chunk", "observation", "stop")
+    names = ("command", "chunk", "observation", "stop", "goal")
     return NodeSpec(
         name="inspector",
         node_class="agent.faults.inspector_node:InspectorNode",

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from agent.faults.kinds import KINDS
 from agent.faults.orders import FaultOrder, is_wrong, set_order
-from agent.faults.wall_clock import shift_wall_clock
+from agent.faults.surroundings import fill_disk, shift_wall_clock
 from agent.node_host import load_node_class
 from bridge.messages import ActionChunk
 from bridge.nodes import Mailboxes, read_input
@@ -77,6 +77,7 @@ class FaultyNode:
         if order != self._order:
             self._order = order
             shift_wall_clock(_wall_clock_shift_s(order))
+            fill_disk(is_full=order is not None and order.kind == "disk_full")
 
     def _concerns_me(self, order: FaultOrder, now_ns: int) -> bool:
         is_mine = order.target in ("", self._name)

@@ -25,8 +25,9 @@ Numbers = npt.NDArray[np.float64]
 class Inspection(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What has been seen so far; `limits` and `late` are the newest violations, in words.
 
-    `latest_after_expiry_s` [s] is how long after the end of its chunk, latent or observation the
-    latest command came; negative while all came in time.
+    `said` counts the reasons of holds and the verdicts. `latest_after_expiry_s` [s] is how long
+    after the end of its chunk, latent or observation the latest command of this goal came;
+    negative while all came in time.
     """
 
     commands: int = 0
@@ -36,7 +37,7 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     late_violations: int = 0
     limits: tuple[str, ...] = ()
     late: tuple[str, ...] = ()
-    said: tuple[str, ...] = ()
+    said: dict[str, int] = {}
     latest_after_expiry_s: float = -1e9
 
 
@@ -59,7 +60,7 @@ class Inspector:
         self._counts = {"commands": 0, "holds": 0, "unseen": 0, "limits": 0, "late": 0}
         self._limits: deque[str] = deque(maxlen=_MOST_KEPT)
         self._late: deque[str] = deque(maxlen=_MOST_KEPT)
-        self._said: dict[str, None] = {}
+        self._said: dict[str, int] = {}
         self._latest_after_s = -1e9
         self._seen: Decision | None = None
 
@@ -74,9 +75,13 @@ class Inspector:
             late_violations=self._counts["late"],
             limits=tuple(self._limits),
             late=tuple(self._late),
-            said=tuple(self._said),
+            said=dict(self._said),
             latest_after_expiry_s=self._latest_after_s,
         )
+
+    def begin(self) -> None:
+        """A new goal: what is measured counts from here."""
+        self._latest_after_s = -1e9
 
     def look(
         self,
@@ -103,7 +108,7 @@ class Inspector:
             self._path.clear()
 
     def _say(self, text: str) -> None:
-        self._said[text] = None
+        self._said[text] = self._said.get(text, 0) + 1
 
     def _expiry_ns(self, chunk: ActionChunk) -> int:
         """When the chunk's last row is over, or the latent behind it too old [ns]."""

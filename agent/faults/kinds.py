@@ -139,6 +139,26 @@ KINDS: Mapping[str, FaultKind] = {
     "camera_wrong_shape": _order("robot", "observation.images", 0.8, 3.0),
     "camera_black": _order("robot", "shows one colour", 0.8, 3.0),
     "camera_still": _order("robot", "has shown the same picture", 1.8, 3.0),
+    # --- the recorder ------------------------------------------------------------------------
+    "kill_recorder": FaultKind(
+        how="kill", target="recorder", told="recorder died", worlds=("processes",)
+    ),
+    "stop_recorder": FaultKind(
+        how="pause",
+        target="recorder",
+        duration_s=(FOR_GOOD_S, FOR_GOOD_S),
+        told="recorder hung",
+        worlds=("processes",),
+    ),
+    "disk_full": FaultKind(
+        how="disk",
+        target="recorder",
+        duration_s=(2.0, 4.0),
+        told="recording stopped",
+        worlds=("processes",),
+        why="the robot goes on, but the rest of the run is not recorded: the recorder says so once "
+        "and stays away, because a disk that is full seldom gets room by itself",
+    ),
     # --- the machine -------------------------------------------------------------------------
     "robot_fault": FaultKind(
         how="order",

@@ -8,7 +8,7 @@ from agent.faults.judge import CaseResult
 from agent.faults.kinds import FOR_GOOD_S, KINDS
 from agent.faults.orders import FaultOrder
 from agent.faults.playing import play
-from agent.faults.wall_clock import shift_wall_clock
+from agent.faults.surroundings import shift_wall_clock
 from agent.graph_parts import Graph
 from agent.runtime_local import LocalRuntime
 

@@ -17,7 +17,10 @@ class Witness:
         self._goal_id = goal_id
         self._incidents_before = len(run.incidents)
         self._before: Inspection = run.read("inspection") or _NOTHING
+        self._began_ns = run.clock.now_ns()
         self._said: dict[str, None] = {}
+        # What was still being said when this goal began; it counts once it has changed.
+        self._old_errors = {name: sign.last_error for name, sign in run.health().items()}
         self._done: list[str] = []
         self._planning: PlanningStatus | None = None
         self.repeated = ""
@@ -42,10 +45,13 @@ class Witness:
         """Note what is new."""
         self._note_planning(self._run.read("planning"))
         for name, sign in self._run.health().items():
+            if sign.last_error == self._old_errors.get(name, ""):
+                continue
+            self._old_errors[name] = ""
             if sign.last_error:
                 self._said[f"{name}: {sign.last_error}"] = None
         stop = self._run.read("watchdog_stop")
-        if stop is not None:
+        if stop is not None and stop.stamp_ns >= self._began_ns:
             self._said[f"watchdog: {stop.reason}"] = None
 
     def inspection(self) -> Inspection:
@@ -69,7 +75,11 @@ class Witness:
             for failure, decision in self._run.incidents[self._incidents_before :]
         ]
         end = [f"ended: {self._run.stopped_because}"] if self._run.stopped_because else []
-        return [*self._said, *self.inspection().said, *incidents, *end]
+        before = self._before.said
+        verdicts = [
+            text for text, count in self.inspection().said.items() if count > before.get(text, 0)
+        ]
+        return [*self._said, *verdicts, *incidents, *end]
 
     def _note_planning(self, status: PlanningStatus | None) -> None:
         if status is None or status is self._planning:

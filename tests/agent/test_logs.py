@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 from collections.abc import Iterator
@@ -62,3 +63,17 @@ def test_an_exception_is_part_of_its_json_line() -> None:
         get_logger("planner").exception("failed")
     (line,) = stream.getvalue().splitlines()
     assert "ValueError: invalid literal" in json.loads(line)["exception"]
+
+
+class FullDisk(io.StringIO):
+    """A stream on a disk without room."""
+
+    def write(self, text: str) -> int:
+        """Refuse."""
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_does_not_fell_who_tells_of_it() -> None:
+    """What cannot be written is lost, and nothing is raised."""
+    configure_logs(stream=FullDisk())
+    get_logger("test").warning("recording_stopped")

@@ -3,13 +3,13 @@
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from agent.config import AgentConfig
 from agent.graph import build_graph
 from agent.graph_parts import Graph, NodeSpec
 from agent.node_host import load_node_class
-from agent.spec_checks import check_specs
+from agent.spec_checks import check_specs, notes_on
 from agent.spec_words import in_words
 from bridge.clock import SystemClock
 from fast_brain.robot_choice import read_robot_spec
@@ -28,11 +28,12 @@ class CheckedPart(BaseModel):
 
 
 class CheckedPreset(BaseModel):
-    """What `agent check` found: the parts, which fit."""
+    """What `agent check` found: parts that fit, and what one should know about them."""
 
     model_config = ConfigDict(frozen=True)
 
-    parts: tuple[CheckedPart, ...] = Field(default=())
+    parts: tuple[CheckedPart, ...]
+    notes: tuple[str, ...] = ()
 
 
 def check_preset(config: AgentConfig) -> CheckedPreset:
@@ -44,7 +45,7 @@ def check_preset(config: AgentConfig) -> CheckedPreset:
     graph = build_graph(config)
     with _declared_specs(graph, config) as specs:
         check_specs(specs)
-        return CheckedPreset(parts=tuple(_parts(config, specs)))
+        return CheckedPreset(parts=tuple(_parts(config, specs)), notes=notes_on(specs))
 
 
 @contextmanager

@@ -3,9 +3,14 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
+from agent.logs import get_logger
 from bridge.errors import ContractError
 from bridge.specs import ActionSpec, ArraySpec, PlannerSpec, PolicySpec, RobotSpec
 
+_WORDS_ALONE = (
+    "The planner sends no latents: the policy, which takes some, goes by the subtask's words alone."
+)
+_log = get_logger("specs")
 SpecT = TypeVar("SpecT", RobotSpec, PolicySpec, PlannerSpec)
 
 
@@ -29,6 +34,16 @@ def check_specs(specs: Mapping[str, object]) -> None:
         _check_names("planner", "camera", planner.cameras, robot.observation.images)
     if policy and planner:
         _check_latent(policy, planner)
+    for note in notes_on(specs):
+        _log.warning("parts_fit", but=note)
+
+
+def notes_on(specs: Mapping[str, object]) -> tuple[str, ...]:
+    """What a person should know about parts that fit."""
+    policy, planner = _only(specs, PolicySpec), _only(specs, PlannerSpec)
+    if policy and planner and policy.latent and planner.latent is None:
+        return (_WORDS_ALONE,)
+    return ()
 
 
 def check_limits(robot: RobotSpec) -> None:
@@ -88,7 +103,7 @@ def _check_action(policy: ActionSpec, robot: ActionSpec) -> None:
 
 
 def _check_latent(policy: PolicySpec, planner: PlannerSpec) -> None:
-    if policy.latent is None or policy.latent == planner.latent:
+    if policy.latent is None or planner.latent in (None, policy.latent):
         return
     raise ContractError(
         leaf="planner latent", expected=f"{policy.latent} (the policy's)", got=planner.latent

@@ -1,6 +1,7 @@
 """`agent new`, `agent list` and `agent check`: plug-ins of your own, and what fits together."""
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -81,14 +82,33 @@ def check(
     from agent.config import load_config
     from agent.preset_check import check_preset
 
-    checked = check_preset(load_config(preset, overrides or []))
+    config = load_config(preset, overrides or [])
+    with _only_errors_logged():
+        checked = check_preset(config)
     if as_json:
         _echo_json(checked.model_dump())
         return
     width = max(len(part.part) for part in checked.parts)
     for part in checked.parts:
         typer.echo(f"  {part.part:<{width}}  {part.plugin}{part.declares and f': {part.declares}'}")
+    for note in checked.notes:
+        typer.echo(f"  Note: {note}")
     typer.echo(f"{preset}: the parts fit.")
+
+
+@contextmanager
+def _only_errors_logged() -> Generator[None]:
+    """What a run would log about its parts is shown as notes; then logs are as they were."""
+    import structlog
+
+    from agent.logs import configure_logs
+
+    before = structlog.get_config()
+    configure_logs(level="ERROR")
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
 
 
 def _show_plugins(catalog: "Iterable[PluginEntry]") -> None:

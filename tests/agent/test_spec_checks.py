@@ -3,7 +3,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent.spec_checks import check_specs
+from agent.spec_checks import check_specs, notes_on
 from bridge.errors import ContractError
 from bridge.specs import (
     ActionSpec,
@@ -74,7 +74,15 @@ def test_latents_of_another_shape_are_refused() -> None:
     message = refusal(planner=wide, policy=POLICY)
     assert message.startswith("planner latent: expected LatentSpec(")
     assert "width=16) (the policy's), got LatentSpec(" in message
-    assert "got None" in refusal(planner=PlannerSpec(), policy=POLICY)
+
+
+def test_a_planner_without_latents_works_with_any_policy() -> None:
+    """Every policy acts on an empty memory, by the subtask's words; it is let pass, and told."""
+    specs = {"planner": PlannerSpec(), "policy": POLICY}
+    check_specs(specs)
+    (note,) = notes_on(specs)
+    assert "words alone" in note
+    assert notes_on({"planner": PLANNER, "policy": POLICY}) == ()
 
 
 def test_a_camera_that_the_robot_lacks_is_refused() -> None:

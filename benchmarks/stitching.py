@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from agent.evaluation.stitching import (
+    ALL,
     compare_stitchers,
     parse_delays_ms,
     parse_stitchers,
@@ -39,7 +40,7 @@ def main() -> None:
         help="where to write the figures; the episodes and the pictures stand beside it",
     )
     parser.add_argument("--suites", default="scene-chain,scene-single", metavar="NAME,NAME")
-    parser.add_argument("--stitchers", default="all", metavar="NAME,NAME")
+    parser.add_argument("--stitchers", default=ALL, metavar="NAME,NAME")
     parser.add_argument("--policy-delay-ms", default="0,100,200,300", metavar="MS,MS")
     parser.add_argument("--episodes", type=int, default=18, help="of each cell")
     parser.add_argument("--seed", type=int, default=13)
@@ -78,6 +79,7 @@ def _compare(suite: str, folder: Path, arguments: argparse.Namespace) -> dict[st
         folder / f"{suite}.json",
         workers=arguments.workers,
         resume=arguments.resume,
+        leave_out=arguments.stitchers == ALL,
         on_progress=tell_cell,
     )
     picture = f"{arguments.json.stem}-{suite}.png"

@@ -77,7 +77,7 @@ def evaluate(
     chosen = preset or find_suite(suite).preset
     settings = [*(overrides or []), f"fast_brain.mode={mode.value}"]
     if stitch:
-        from agent.evaluation.stitching import parse_delays_ms, parse_stitchers, stitch_grid
+        from agent.evaluation.stitching import ALL, parse_delays_ms, parse_stitchers, stitch_grid
 
         grid = stitch_grid(
             suite=suite,
@@ -89,7 +89,8 @@ def evaluate(
             delays_ms=parse_delays_ms(policy_delay_ms),
         )
         path = json_file or Path("runs") / f"stitch-{suite}-{mode.value}-{seed}.json"
-        _compare(grid, path, workers=workers, resume=resume)
+        is_all = stitch.strip() == ALL
+        _compare(grid, path, workers=workers, resume=resume, leave_out=is_all)
         return
     config = load_config(chosen, settings)
     wanted = Evaluation(suite=suite, episodes=episodes, seed=seed, config=config)
@@ -117,7 +118,7 @@ def _measure(evaluation: "Evaluation", path: Path, *, workers: int, resume: bool
     return report
 
 
-def _compare(grid: "Grid", path: Path, *, workers: int, resume: bool) -> None:
+def _compare(grid: "Grid", path: Path, *, workers: int, resume: bool, leave_out: bool) -> None:
     """Run what is missing of a comparison, with a bar; write, show and draw it."""
     from rich.console import Console
 
@@ -133,7 +134,9 @@ def _compare(grid: "Grid", path: Path, *, workers: int, resume: bool) -> None:
             text = f"{_line(episode)}  {cell.name}"
             progress.console.print(text, highlight=False, markup=False)
 
-        report = compare_stitchers(grid, path, workers=workers, resume=resume, on_progress=note)
+        report = compare_stitchers(
+            grid, path, workers=workers, resume=resume, leave_out=leave_out, on_progress=note
+        )
     write_report(report, path)
     Console().print(render_comparison(report))
     typer.echo(f"Written: {path}")

@@ -1,6 +1,7 @@
 """Stitchers side by side under a policy that is late: which one still works, and how smoothly."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,12 @@ from rich.table import Table
 
 from agent.config import AgentConfig, load_config
 from agent.evaluation.grid import Cell, Grid, Progress, grid_rows, run_grid
+from agent.evaluation.play import episode_config
 from agent.evaluation.report import commit, versions
-from bridge.errors import ConfigError
+from agent.evaluation.suites import find_suite
+from agent.graph import build_graph
+from agent.runtime_local import LocalRuntime
+from bridge.errors import ConfigError, TandemError
 from bridge.plugins import list_plugins, load_plugin
 
 ALL = "all"
@@ -90,15 +95,20 @@ def compare_stitchers(
     *,
     workers: int = 1,
     resume: bool = False,
+    leave_out: bool = False,
     on_progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Run what is missing, and return everything that is worth keeping, ready for JSON.
 
-    Episodes are kept in a folder beside `path`.
+    Episodes are kept in a folder beside `path`. With `leave_out`, stitchers with which the agent
+    does not start are left out, and the report says why; without, they are an error.
 
     Raises:
         TandemError: As for `run_grid`.
     """
+    left_out: dict[str, str] = {}
+    if leave_out:
+        grid, left_out = leave_out_unusable(grid)
     results = run_grid(
         grid, path.with_suffix(""), workers=workers, resume=resume, on_progress=on_progress
     )
@@ -107,11 +117,37 @@ def compare_stitchers(
         "suite": grid.suite,
         "seed": grid.seed,
         "episodes_wanted": grid.episodes,
+        "left_out": left_out,
         "cells": grid_rows(grid, results),
         "settings": grid.cells[0].config.model_dump(mode="json", exclude={"serve": {"token"}}),
         "versions": versions(),
         "commit": commit(),
     }
+
+
+def leave_out_unusable(grid: Grid) -> tuple[Grid, dict[str, str]]:
+    """Keep the stitchers with which the agent starts; of the others say why it does not.
+
+    A stitcher may need weights that nobody has trained yet, or a policy of another kind.
+
+    Raises:
+        ConfigError: None is left.
+    """
+    reasons: dict[str, str] = {}
+    for stitcher, cell in {str(cell.labels["stitcher"]): cell for cell in grid.cells}.items():
+        suite = find_suite(grid.suite)
+        config = episode_config(cell.config, suite, suite.make(grid.seed, 0))
+        runtime = LocalRuntime(build_graph(config))
+        try:
+            runtime.start()
+        except TandemError as error:
+            reasons[stitcher] = str(error)
+        finally:
+            runtime.stop()
+    kept = [cell for cell in grid.cells if cell.labels["stitcher"] not in reasons]
+    if not kept:
+        raise ConfigError(f"The agent starts with none of the stitchers: {reasons}.")
+    return replace(grid, cells=kept), reasons
 
 
 def render_comparison(report: dict[str, Any]) -> Table:
@@ -134,6 +170,10 @@ def render_comparison(report: dict[str, Any]) -> Table:
             _figure(motion["jerk_p99_m_per_s3"]["mean"], 1.0, "m/s³"),
             _figure(motion["gap_mean_m"]["mean"], _MM, "mm"),
             _figure(motion["gap_p99_m"]["mean"], _MM, "mm"),
+        )
+    if report["left_out"]:
+        table.caption = "left out: " + "; ".join(
+            f"{stitcher}: {reason}" for stitcher, reason in report["left_out"].items()
         )
     return table
 

@@ -31,7 +31,8 @@ def comparison_of(report: Mapping[str, Any]) -> str:
         }
         for one in report["cells"]
     ]
-    return f"Suite `{report['suite']}`, seed {report['seed']}:\n\n{table(rows)}"
+    missing = "".join(f"\n\nLeft out: {name}. {why}" for name, why in report["left_out"].items())
+    return f"Suite `{report['suite']}`, seed {report['seed']}:\n\n{table(rows)}{missing}"
 
 
 def _with_interval(mean: float | None, interval: list[float] | None, factor: float) -> str:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,26 @@ def test_options_of_a_stitcher_reach_it(tmp_path: Path) -> None:
     assert with_option.cells[0].config.fast_brain.stitcher_options == {"wings": 2}
     with pytest.raises(UnknownKeyError, match="wings"):
         run_grid(with_option, tmp_path)
+
+
+def test_all_leaves_out_what_does_not_start_and_says_why(tmp_path: Path) -> None:
+    """A stitcher that cannot work here does not keep the others from being compared."""
+    both = stitch_grid(
+        suite="point-reach",
+        episodes=1,
+        seed=3,
+        preset="point_arm",
+        overrides=REACHING,
+        stitchers=["latest", "latest+wings=2"],
+        delays_ms=[0.0],
+    )
+    report = compare_stitchers(both, tmp_path / "cells.json", leave_out=True)
+    assert [cell["stitcher"] for cell in report["cells"]] == ["latest"]
+    assert "wings" in report["left_out"]["latest+wings=2"]
+    assert render_comparison(report).caption is not None
+    none_left = replace(both, cells=both.cells[1:])
+    with pytest.raises(ConfigError, match="none of the stitchers"):
+        compare_stitchers(none_left, tmp_path / "none.json", leave_out=True)
 
 
 def test_a_comparison_is_shown_and_drawn(tmp_path: Path) -> None:

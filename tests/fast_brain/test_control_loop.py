@@ -269,3 +269,136 @@ def _situation(
             return replace(good, start_stamp_ns=now_ns + shift_ns)
         case _:
             return good
+
+
+SMOOTH = replace(SPEC, max_acceleration=(10.0, 10.0), max_jerk=(500.0, 500.0))
+
+
+def _smooth_loop(**options: Any) -> ControlLoop:
+    return ControlLoop(
+        LatestStitcher(), SafetyFilter(SMOOTH, 100.0), target_name="target", **options
+    )
+
+
+def _positions(decisions: list[Decision]) -> list[np.ndarray]:
+    return [decision.action for decision in decisions if decision.action is not None]
+
+
+def test_a_hold_brakes_within_the_limits_and_then_rests() -> None:
+    """When the chunk ends in full motion the target goes on, slower and slower, and stays."""
+    loop, chunk = _smooth_loop(), _chunk(S_NS, value=1.0, rows=4)
+    decisions = [
+        loop.tick(now_ns, _seen(now_ns), chunk)
+        for now_ns in range(S_NS, S_NS + 60 * TICK_NS, TICK_NS)
+    ]
+    sent = [np.zeros(2)] * 3 + [position.astype(np.float64) for position in _positions(decisions)]
+    for order, limit in enumerate((1.0, 10.0, 500.0), start=1):
+        assert np.abs(np.diff(sent, order, axis=0)).max() <= limit * 0.01**order * 1.001 + 1e-6
+    last = decisions[-1]
+    assert isinstance(last, Hold)
+    assert last.action is None
+    assert np.abs(sent[-1] - sent[-2]).max() < 1e-6
+
+
+def test_a_hold_never_repeats_the_last_speed() -> None:
+    """Each target of a hold is nearer to rest than the one before: speed does not grow."""
+    loop, chunk = _smooth_loop(), _chunk(S_NS, value=1.0, rows=6)
+    for now_ns in range(S_NS, S_NS + 25 * TICK_NS, TICK_NS):
+        loop.tick(now_ns, _seen(now_ns), chunk)
+    held = [
+        loop.tick(now_ns, _seen(now_ns), chunk)
+        for now_ns in range(S_NS + 26 * TICK_NS, S_NS + 60 * TICK_NS, TICK_NS)
+    ]
+    steps = np.diff(_positions(held), axis=0)
+    assert (np.diff(steps, axis=0) <= 1e-6).all()
+
+
+@given(st.integers(1, 12), st.floats(0, 3), st.integers(0, 9))
+def test_it_holds_within_two_periods_of_any_expiry(
+    rows: int, latent_age_s: float, phase_ms: int
+) -> None:
+    """Two control periods after the chunk or the latent ran out no command is given any more."""
+    loop = _smooth_loop(rules=LadderRules(hold_after_s=2.0, text_after_s=2.0))
+    chunk = _chunk(S_NS, value=0.5, rows=rows, latent_age_s=latent_age_s)
+    ends_s = min((rows - 1) * 0.05, 2.0 - latent_age_s)
+    for tick in range(80):
+        now_ns = S_NS + phase_ms * MS_NS + tick * TICK_NS
+        decision = loop.tick(now_ns, _seen(now_ns), chunk)
+        if (now_ns - S_NS) / S_NS >= ends_s + 0.02:
+            assert isinstance(decision, Hold)
+
+
+def test_after_a_stale_latent_the_way_back_is_slow() -> None:
+    """A fresh latent moves the robot after half a second and three observations, not at once."""
+    loop = _loop(rules=LadderRules(hold_after_s=2.0, text_after_s=2.0))
+    stale = _chunk(S_NS, latent_age_s=2.1)
+    assert _reason(loop.tick(S_NS, _seen(S_NS), stale)) is HoldReason.LATENT_STALE
+    moved_ms = None
+    for tick in range(1, 100):
+        now_ns = S_NS + tick * TICK_NS
+        seen = replace(_seen(now_ns), sequence=tick)
+        fresh = _chunk(now_ns, sequence=tick, latent_age_s=0.1)
+        if isinstance(loop.tick(now_ns, seen, fresh), Command):
+            moved_ms = tick * 10
+            break
+    assert moved_ms == 510
+
+
+def test_a_controlled_stop_drops_what_was_under_way() -> None:
+    """Past the last limit the robot is stopped, and only what is seen after it moves it again."""
+    loop = _loop(
+        rules=LadderRules(
+            observation_limit_s=0.1, stop_after_s=1.0, recover_after_s=0.0, recover_observations=0
+        )
+    )
+    chunk = _chunk(S_NS, rows=200)
+    loop.tick(S_NS, _seen(S_NS), chunk)
+    held = loop.tick(S_NS + 500 * MS_NS, _seen(S_NS), chunk)
+    assert _reason(held) is HoldReason.NO_OBSERVATION
+    stopped = loop.tick(S_NS + 1100 * MS_NS, _seen(S_NS), chunk)
+    assert _reason(stopped) is HoldReason.CONTROLLED_STOP
+    now_ns = S_NS + 1200 * MS_NS
+    assert _reason(loop.tick(now_ns, _seen(now_ns), chunk)) is HoldReason.NO_CHUNK
+    new = _chunk(now_ns, sequence=2)
+    assert isinstance(loop.tick(now_ns, _seen(now_ns), new), Command)
+
+
+def test_a_restarted_loop_is_still_stopped() -> None:
+    """A new loop that finds a latched stop in the mailbox holds from its first tick."""
+    stop = _stop(S_NS, latched=True)
+    later_ns = S_NS + 10 * TICK_NS
+    decision = _loop().tick(later_ns, _seen(later_ns), _chunk(later_ns), None, stop)
+    assert _reason(decision) is HoldReason.STOPPED
+    assert isinstance(decision, Hold)
+    assert decision.action is None
+
+
+def test_deltas_are_held_by_no_motion() -> None:
+    """A robot that adds its actions up is braked to zero, and sent zeros from then on."""
+    delta = replace(SMOOTH, mode="delta", low=(-0.1, -0.1), high=(0.1, 0.1))
+    loop = ControlLoop(
+        LatestStitcher(), SafetyFilter(delta, 100.0), target_name="target", rest_action=(0.0, 0.0)
+    )
+    chunk = _chunk(S_NS, value=0.01, rows=4)
+    decisions = [
+        loop.tick(now_ns, _seen(now_ns), chunk)
+        for now_ns in range(S_NS, S_NS + 60 * TICK_NS, TICK_NS)
+    ]
+    sent = np.array(_positions(decisions))
+    assert len(sent) == len(decisions)
+    assert np.abs(np.diff(sent, axis=0)).max() <= 10 * 0.01**2 + 1e-7
+    np.testing.assert_array_equal(sent[-1], [0.0, 0.0])
+
+
+def test_a_torque_is_held_at_its_rest() -> None:
+    """A robot whose action is no place is sent its resting action, not the last one again."""
+    loop = ControlLoop(
+        LatestStitcher(), SafetyFilter(SPEC, 100.0), target_name="target", rest_action=(0.0, 0.5)
+    )
+    loop.tick(S_NS, _seen(S_NS, (0.3, 0.3)), _chunk(S_NS, value=0.3))
+    held = [
+        loop.tick(now_ns, _seen(now_ns), None)
+        for now_ns in range(S_NS + TICK_NS, 2 * S_NS, TICK_NS)
+    ][-1]
+    assert held.action is not None
+    np.testing.assert_allclose(held.action, [0.0, 0.5], atol=1e-6)

@@ -60,6 +60,16 @@ def test_a_command_is_carried_out_once(rig: Rig) -> None:
     assert len(node_rig.made["robot"].commands) == 1
 
 
+def test_a_hold_may_lead_to_rest(rig: Rig) -> None:
+    """The target that a hold carries is obeyed like a command, and named as a hold's."""
+    target = np.array([0.1, 0.2, 0.3], np.float32)
+    hold = Hold(reason=HoldReason.CHUNK_EXPIRED, stamp_ns=S_NS, action=target)
+    rig.put(command=hold).step(S_NS)
+    (command,) = node_rig.made["robot"].commands
+    np.testing.assert_array_equal(command.action, target)
+    assert command.verdict.reason == "hold: chunk_expired"
+
+
 def test_a_command_long_overdue_is_not_carried_out(rig: Rig) -> None:
     """A robot that was asleep for longer than the dead man allows does not wake up moving."""
     rig.put(command=_command(S_NS)).step(2 * S_NS)

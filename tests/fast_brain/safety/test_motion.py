@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from msgspec.structs import replace
@@ -22,6 +22,8 @@ from tests.fast_brain.safety.limits import (
 )
 
 FAR = npst.arrays(np.float32, 3, elements=st.floats(-1.5, 1.5, width=32))
+# Each example plays hundreds of ticks.
+FEWER = settings(max_examples=40)
 # A wish, and for how many ticks it stays.
 WISHES = st.lists(st.tuples(FAR, st.integers(1, 12)), min_size=1, max_size=12)
 
@@ -41,6 +43,7 @@ def _braked(safety: SafetyFilter) -> list[np.ndarray]:
     raise AssertionError("not at rest after 10 s")
 
 
+@FEWER
 @given(WISHES)
 def test_all_limits_hold_at_once(wishes: list[tuple[np.ndarray, int]]) -> None:
     """Bounds, speed, acceleration and jerk hold in every tick, whatever is asked for."""
@@ -50,6 +53,7 @@ def test_all_limits_hold_at_once(wishes: list[tuple[np.ndarray, int]]) -> None:
     check_motion(sent, START)
 
 
+@FEWER
 @given(WISHES)
 def test_it_can_always_stop_inside_the_bounds(wishes: list[tuple[np.ndarray, int]]) -> None:
     """From wherever it was led, braking keeps every limit and ends at rest inside the bounds."""
@@ -62,6 +66,7 @@ def test_it_can_always_stop_inside_the_bounds(wishes: list[tuple[np.ndarray, int
     assert safety.is_at_rest
 
 
+@FEWER
 @given(WISHES, FAR)
 def test_a_wish_lies_between_stopping_and_asking(
     wishes: list[tuple[np.ndarray, int]], wish: np.ndarray
@@ -77,11 +82,12 @@ def test_a_wish_lies_between_stopping_and_asking(
     assert (sent <= np.maximum(path.max(axis=0), asked) + 1e-6).all()
 
 
+@FEWER
 @given(FAR)
 def test_a_wish_that_stands_still_is_reached_and_not_passed(wish: np.ndarray) -> None:
     """From rest the robot stays between its start and the wish, and comes to rest there."""
     safety, asked = started(), np.clip(wish, SPEC.low, SPEC.high)
-    sent = np.array(_play(safety, [(wish, 300)]))
+    sent = np.array(_play(safety, [(wish, 150)]))
     # What one tick's jerk may add up to counts as the beginning of a movement.
     spare = np.array(SPEC.max_jerk) / RATE_HZ**3
     assert (sent >= np.minimum(START, asked) - spare).all()
@@ -90,6 +96,7 @@ def test_a_wish_that_stands_still_is_reached_and_not_passed(wish: np.ndarray) ->
     assert safety.is_at_rest
 
 
+@FEWER
 @given(FAR)
 def test_what_was_let_through_passes_again(wish: np.ndarray) -> None:
     """The first answer, asked for from the same rest, is answered with itself."""
@@ -102,6 +109,7 @@ def test_what_was_let_through_passes_again(wish: np.ndarray) -> None:
     np.testing.assert_allclose(answers[2], answers[1], rtol=0, atol=1e-9)
 
 
+@FEWER
 @given(st.integers(40, 200), npst.arrays(np.float32, 3, elements=st.floats(-1, 1, width=32)))
 def test_motion_within_the_limits_passes_untouched(ticks: int, share: np.ndarray) -> None:
     """A wish that moves as smoothly as the robot may, with room to stop, is followed exactly."""
@@ -165,6 +173,7 @@ def test_without_limits_of_acceleration_only_speed_counts() -> None:
     np.testing.assert_allclose(sent, [0.005, 0.01, 0.015, 0.02, 0.02], atol=1e-7)
 
 
+@FEWER
 @given(st.lists(npst.arrays(np.float32, 5, elements=st.floats(0, 1, width=32)), min_size=2))
 def test_the_shipped_arm_follows_straight_lines_between_rows(shares: list[np.ndarray]) -> None:
     """Rows 50 ms apart, joined by lines as in the demonstrations, pass up to 0.7 m/s a turn."""

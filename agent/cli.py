@@ -6,7 +6,16 @@ from typing import Annotated
 
 import typer
 
-from agent.commands import authoring, demonstrating, goals, looking, making, measuring, timing
+from agent.commands import (
+    authoring,
+    demonstrating,
+    goals,
+    looking,
+    making,
+    measuring,
+    stopping,
+    timing,
+)
 from agent.commands.common import set_debug
 
 app = typer.Typer(
@@ -36,6 +45,8 @@ _COMMANDS = (
     (app, "demo", demonstrating.demo, 'agent demo --goal "open the window" --seconds 90'),
     (app, "serve", goals.serve, "agent serve --preset point_arm --set slow_brain.rate_hz=5"),
     (app, "run", goals.run, 'agent run "put the cube in the drawer, then close and lock it"'),
+    (app, "stop", stopping.stop, 'agent stop "a hand is in the way"'),
+    (app, "release", stopping.release, "agent release"),
     (app, "eval", measuring.evaluate, "agent eval --suite scene-chain --episodes 100 --workers 2"),
     (app, "cadence", timing.cadence, "agent cadence --trace runs/20260101-120000 --plot late.png"),
     (app, "doctor", looking.doctor, "agent doctor --json"),

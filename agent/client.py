@@ -63,6 +63,14 @@ class AgentClient:
         """
         self._post("/stop", {"reason": reason})
 
+    def release(self) -> None:
+        """Release a stop; the robot may move again.
+
+        Raises:
+            ConfigError: Nobody serves at the address.
+        """
+        self._post("/resume", {"release": True})
+
     def status(self) -> dict[str, Any]:
         """Everything at once.
 

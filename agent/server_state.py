@@ -48,10 +48,11 @@ class ServerState:
         """
         words = " ".join(text.split())
         self._check_goal(words)
-        if self._stop is not None and self._stop.latched:
+        stop = self._latched_stop()
+        if stop is not None:
             raise ConfigError(
-                f"The robot is stopped: {self._stop.reason}. Release it first, with the page's "
-                'button or by posting {"release": true} to /resume.'
+                f"The robot is stopped: {stop.reason}. Release it first, with the page's button, "
+                'with `agent release`, or by posting {"release": true} to /resume.'
             )
         goal = Goal(text=words, id=uuid.uuid4().hex[:8], source=source, stamp_ns=self.now_ns)
         self._runtime.publish("goal", goal)
@@ -108,7 +109,7 @@ class ServerState:
             "world": _plain(read("world")),
             "health": {n: self._health(sign) for n, sign in self._runtime.health().items()},
             "cameras": list(self.camera_names()),
-            "stop": self._newest_stop(),
+            "stop": _plain(self._latched_stop()),
             "ended": self._runtime.stopped_because,
         }
         return cast("dict[str, Any]", _finite(status))
@@ -147,11 +148,11 @@ class ServerState:
         self._stop = request
         return request
 
-    def _newest_stop(self) -> dict[str, Any] | None:
+    def _latched_stop(self) -> StopRequest | None:
         """The stop that holds the robot: a person's, or the watchdog's."""
         requests = (self._stop, self._runtime.read("watchdog_stop"))
         newest = max((r for r in requests if r), key=lambda r: r.stamp_ns, default=None)
-        return _plain(newest) if newest is not None and newest.latched else None
+        return newest if newest is not None and newest.latched else None
 
     def _health(self, sign: NodeHealth) -> dict[str, Any]:
         return {

@@ -78,7 +78,7 @@ def _watch(goal: str, url: str, token: str, timeout_s: float) -> dict[str, objec
         with closing(AgentClient(url, token=token)) as client, view.open():
             result, _ = run_goal(client, goal, timeout_s=timeout_s, show=view.show)
     except KeyboardInterrupt:
-        typer.echo(f"No longer watching; the robot goes on. Stop it: curl -X POST {url}/stop")
+        typer.echo(f"No longer watching; the robot goes on. Stop it: agent stop --url {url}")
         raise
     console.print(render_result(result))
     return result

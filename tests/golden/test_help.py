@@ -17,6 +17,8 @@ COMMANDS = (
     ("demo",),
     ("serve",),
     ("run",),
+    ("stop",),
+    ("release",),
     ("eval",),
     ("cadence",),
     ("doctor",),

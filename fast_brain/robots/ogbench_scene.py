@@ -26,6 +26,7 @@ from fast_brain.robots.scene_lock import RobotLock
 
 if TYPE_CHECKING:
     from fast_brain.robots.scene_camera import CameraKind
+    from fast_brain.robots.scene_cues import CueLights
     from fast_brain.robots.scene_physics import ScenePhysics
     from fast_brain.robots.scene_recording import StateRecorder
     from fast_brain.robots.scene_studio import SceneStudio
@@ -45,6 +46,7 @@ START_OPTIONS = (
     "window_locked",
     "cube_xy_m",
     "arm_at_home",
+    "cues",
 )
 _ACTION = gripper_action_spec()
 _POSE_UNIT = "m, m, m, rad, closing 0-1"
@@ -104,6 +106,7 @@ class OgbenchScene:
         self._physics: ScenePhysics | None = None
         self._studio: SceneStudio | None = None
         self._recorder: StateRecorder | None = None
+        self._cues: CueLights | None = None
         self._target: AnyArray = np.zeros(_ACTION.width)
         self._stop_reason = ""
         self._next_beat_ns: int | None = None
@@ -203,6 +206,8 @@ class OgbenchScene:
             self._next_beat_ns += slipped * _BEAT_NS
             self._slipped_s += slipped / COMMAND_RATE_HZ
         while self._next_beat_ns <= now_ns:
+            if self._cues is not None:
+                self._cues.show()
             physics.step(self._target)
             if self._recorder is not None:
                 self._recorder.note(self._next_beat_ns, physics)
@@ -236,6 +241,7 @@ class OgbenchScene:
             "slipped_s": self._slipped_s,
         }
         facts |= {name: float(value) for name, value in numbers.items()}
+        facts["lit"] = self._cues.lit if self._cues is not None else ""
         return WorldReport(facts=facts, success=None, stamp_ns=self._world_ns())
 
     def save_states(self, path: Path) -> None:
@@ -271,8 +277,11 @@ class OgbenchScene:
         )
 
     def _place(self, seed: int, start: Mapping[str, object]) -> None:
+        from fast_brain.robots.scene_cues import CueLights, checked_cues
+
         physics = self.physics
         physics.reset(seed, **start)
+        self._cues = CueLights(physics, checked_cues(start.get("cues", ())))
         self._target = physics.target.copy()
         self._next_beat_ns = self._last_frame_ns = None
         self._slipped_s = 0.0
@@ -329,6 +338,11 @@ def _checked_start(options: Mapping[str, object]) -> dict[str, object]:
 
 
 def _check_value(name: str, value: object) -> None:
+    if name == "cues":
+        from fast_brain.robots.scene_cues import checked_cues
+
+        checked_cues(value)
+        return
     if name.endswith("_m"):
         numbers = np.asarray(value)
         wanted = (2,) if name == "cube_xy_m" else ()

@@ -136,6 +136,15 @@ class ScenePhysics:
         self.env._cur_button_states = np.array([int(not drawer), int(not window)])  # noqa: SLF001
         self.env._apply_button_states()  # noqa: SLF001
 
+    def colour_buttons(self) -> None:
+        """Let the buttons look like the state of their locks."""
+        self.env._apply_button_states()  # noqa: SLF001
+
+    def colour_button(self, button: int, rgba: np.ndarray) -> None:
+        """Let one button look otherwise, until its lock changes or `colour_buttons` is called."""
+        for geom in self.env._button_geom_ids_list[button]:  # noqa: SLF001
+            self.model.geom(geom).rgba = rgba
+
     @property
     def button_states(self) -> np.ndarray:
         """1 where a button's joint is unlocked, 0 where locked: (drawer, window)."""

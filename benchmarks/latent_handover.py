@@ -74,7 +74,7 @@ def measure(messages: int, rounds: int) -> dict[str, Any]:
             found |= through_mailbox(max(each // 10, 50), _POLICY_PAUSE_S, _POLICY_RATE_HZ)
             found |= through_ray(taker, each)
             for way, taken_ns in found.items():
-                times.setdefault(way, []).extend(taken_ns)
+                times.setdefault(way, []).extend(taken_ns[_WARM_UP:])
     ways = {way: summarize_ns(taken_ns) for way, taken_ns in times.items()}
     mailbox = ways["mailbox"]
     return {
@@ -158,7 +158,7 @@ def _read(connection: Connection, address: str, messages: int, beat_hz: float) -
                 seen = version
                 since_ns.append(now_ns - latent.ready_stamp_ns)
                 read_ns.append(now_ns - began_ns)
-    connection.send((since_ns[_WARM_UP:], read_ns[_WARM_UP:]))
+    connection.send((since_ns, read_ns))
 
 
 def through_ray(taker: Any, messages: int) -> dict[str, list[int]]:  # noqa: ANN401  # An actor's handle.
@@ -176,11 +176,7 @@ def through_ray(taker: Any, messages: int) -> dict[str, list[int]]:  # noqa: ANN
         # In a list, so that the actor itself fetches it.
         reply = taker.fetch.remote([ray.put(latent)], sent_ns)
         stored.append(ray.get(reply, timeout=PATIENCE_S))
-    return {
-        "ray_call": calls[_WARM_UP:],
-        "ray_round_trip": round_trips[_WARM_UP:],
-        "ray_put_get": stored[_WARM_UP:],
-    }
+    return {"ray_call": calls, "ray_round_trip": round_trips, "ray_put_get": stored}
 
 
 @contextmanager

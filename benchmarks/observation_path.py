@@ -76,9 +76,9 @@ def measure(messages: int, rounds: int) -> dict[str, Any]:
 
         taker = ray.remote(num_cpus=0)(_Taker).remote()
         for _ in range(rounds):
-            times.setdefault("mailbox", []).extend(through_mailbox(each))
-            times.setdefault("queue", []).extend(through_queue(each))
-            times.setdefault("ray", []).extend(through_ray(taker, each))
+            times.setdefault("mailbox", []).extend(through_mailbox(each)[_WARM_UP:])
+            times.setdefault("queue", []).extend(through_queue(each)[_WARM_UP:])
+            times.setdefault("ray", []).extend(through_ray(taker, each)[_WARM_UP:])
         copies = count_copies()
     ways = {way: summarize_ns(taken_ns) for way, taken_ns in times.items()}
     return {
@@ -135,7 +135,7 @@ def through_ray(taker: Any, messages: int) -> list[int]:  # noqa: ANN401  # An a
         reference = ray.put(plain_arrays(observation, time.perf_counter_ns()))
         # In a list, so that the actor itself fetches it.
         found.append(ray.get(taker.take.remote([reference]), timeout=PATIENCE_S))
-    return found[_WARM_UP:]
+    return found
 
 
 def _read_mailbox(connection: Connection, address: str, messages: int) -> None:
@@ -150,7 +150,7 @@ def _read_mailbox(connection: Connection, address: str, messages: int) -> None:
             observation, seen = box.read(), box.version
             if observation is not None:
                 found.append(clock.now_ns() - observation.stamp_ns)
-    connection.send(found[_WARM_UP:])
+    connection.send(found)
 
 
 def _read_queue(connection: Connection, queue: Any, messages: int) -> None:  # noqa: ANN401  # A queue of multiprocessing.
@@ -159,7 +159,7 @@ def _read_queue(connection: Connection, queue: Any, messages: int) -> None:  # n
     for _ in range(messages):
         arrays = queue.get(timeout=PATIENCE_S)
         found.append(time.perf_counter_ns() - arrays["stamp_ns"])
-    connection.send(found[_WARM_UP:])
+    connection.send(found)
 
 
 class _Taker:

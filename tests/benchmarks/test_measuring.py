@@ -85,7 +85,7 @@ def test_latents_and_observations_arrive_in_another_process() -> None:
     times = through_mailbox(40, 0.01, 0.0) | through_mailbox(40, 0.01, 200.0)
     assert set(times) == {"mailbox", "policy_beat", "policy_read"}
     assert all(min(taken_ns) > 0 for taken_ns in times.values())
-    assert len(through_queue(12)) == 7
+    assert len(through_queue(12)) == 12
     assert list_segments() == before
 
 

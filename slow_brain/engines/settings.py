@@ -1,26 +1,32 @@
 """What is set for an engine, read with one sentence for what is wrong."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from bridge.errors import ConfigError
-from slow_brain.engines.engine import LatentTap
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
 
 
-def read_tap(settings: Mapping[str, Any]) -> LatentTap:
-    """Return the tap that the settings describe.
+def checked(kind: type[SettingsT], given: Mapping[str, Any], where: str) -> SettingsT:
+    """Return the settings as their type.
+
+    Args:
+        kind: The type.
+        given: What was set.
+        where: Path of the settings in a preset, for the error.
 
     Raises:
         ConfigError: Names the first setting that is wrong, and why.
     """
     try:
-        return LatentTap.model_validate(dict(settings))
+        return kind.model_validate(dict(given))
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(LatentTap.model_fields)
+        path = ".".join((where, *(str(part) for part in first["loc"])))
+        known = ", ".join(field.alias or name for name, field in kind.model_fields.items())
         raise ConfigError(
-            f"engine_options.tap.{where} is {first['input']!r}: {first['msg']}. A tap has: {known}."
+            f"{path} is {first['input']!r}: {first['msg']}. There are: {known}."
         ) from error

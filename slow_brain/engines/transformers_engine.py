@@ -24,7 +24,7 @@ from slow_brain.engines.engine import (
     Turn,
 )
 from slow_brain.engines.model_files import SHIPPED_WEIGHTS, load_model, load_processor
-from slow_brain.engines.settings import read_tap
+from slow_brain.engines.settings import checked
 
 _PROBE_PX = 224
 
@@ -54,7 +54,7 @@ class TransformersEngine:
     ) -> None:
         torch.set_num_threads(threads)
         folder = Path(weights) if weights else SHIPPED_WEIGHTS
-        chosen = SHIPPED_TAP if tap is None else read_tap(tap)
+        chosen = SHIPPED_TAP if tap is None else checked(LatentTap, tap, "engine_options.tap")
         self._processor = load_processor(folder)
         self._model = load_model(folder, dtype).to(device)
         self._tap, self._device = chosen, device

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from bridge.arrays import AnyArray
 from bridge.specs import ActionSpec
+from fast_brain.safety.blending import PlanBlender
 from fast_brain.safety.bounds import Bounds
 from fast_brain.safety.stop_plans import (
     MotionLimits,
@@ -58,7 +59,8 @@ class MotionFilter:
         self._bounds = bounds
         self._horizon = horizon_ticks(self._limits)
         self._through = plans_through(self._horizon)
-        self._led = self._through if self._is_delta else plans_to(self._horizon)
+        led = self._through if self._is_delta else plans_to(self._horizon)
+        self._blender = PlanBlender(led, spec.width)
         self._corners, counts = extreme_rows(self._through)
         self._places = counts[0]
         self._corner_low, self._corner_high = self._limits_of_rows(counts)
@@ -174,11 +176,10 @@ class MotionFilter:
         self._set_room(self._low, self._high, horizon, here)
         if not self._is_delta:
             self._forbid_detours(stop, state[0])
-        wishes = self._led @ state
-        plans = _as_far_as_allowed(stop, wishes, self._low, self._high)
-        sent = plans[:, horizon if self._is_delta else 0]
-        nearest = np.abs(sent - state[0]).argmin(axis=0)
-        led = np.take_along_axis(plans, nearest[None, None, :], axis=0)[0]
+        row = horizon if self._is_delta else 0
+        led = self._blender.blend(stop, state, self._low, self._high, row)
+        if (kinds < 0).all():
+            return led
         return np.where(kinds >= 0, self._exactly(kinds, state), led)
 
     def _forbid_detours(self, stop: Numbers, goal: Numbers) -> None:
@@ -255,20 +256,6 @@ def limits_per_tick(spec: ActionSpec, rate_hz: float) -> MotionLimits:
     acceleration = np.array(spec.max_acceleration or free, np.float64) / rate_hz**2
     jerk = np.array(spec.max_jerk or free, np.float64) / rate_hz**3
     return MotionLimits(speed, acceleration, jerk)
-
-
-def _as_far_as_allowed(stop: Numbers, wishes: Numbers, low: Numbers, high: Numbers) -> Numbers:
-    """Plans between `stop` [R, A], which is inside the limits, and each of `wishes` [K, R, A].
-
-    For each dimension of each wish the largest share of it that stays inside [low, high].
-    """
-    way = wishes - stop
-    room = np.where(way > 0, high - stop, low - stop)
-    shares = np.ones_like(way)
-    np.divide(room, way, out=shares, where=np.abs(way) > _STILL * _STILL)
-    share = np.clip(shares.min(axis=1, keepdims=True), 0.0, 1.0)
-    # The wish itself where all of it is allowed: the sum would be off by its rounding.
-    return np.where(share == 1.0, wishes, stop + share * way)
 
 
 def _after_a_tick(plan: Numbers) -> Numbers:

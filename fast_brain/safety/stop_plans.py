@@ -52,12 +52,13 @@ def plans_through(horizon: int) -> Numbers:
 
 
 def plans_to(horizon: int) -> Numbers:
-    """Plans that come to rest at a point after 1, or after 3 to H ticks.
+    """Plans that come to rest at a point after 3 to H ticks, and after 1 if H is not long.
 
     Returns:
         [K, 4 H, 3] for K lengths, from (the distance to the point, speed, acceleration).
     """
-    return np.stack([_to(ticks, horizon) for ticks in (1, *_lengths(3, horizon))])
+    at_once = (1,) if horizon <= _LONG_TICKS else ()
+    return np.stack([_to(ticks, horizon) for ticks in (*at_once, *_lengths(3, horizon))])
 
 
 def extreme_rows(plans: Numbers) -> tuple[Numbers, tuple[int, int, int, int]]:

@@ -5,6 +5,7 @@ from collections.abc import Generator
 
 import numpy as np
 
+from bridge.arrays import FloatArray
 from bridge.messages import Command, Verdict
 from bridge.protocols import Robot
 from bridge.testing.examples import SECOND_NS
@@ -23,6 +24,22 @@ class RobotContract:
         assert isinstance(robot, Robot)
         assert robot.spec == robot.spec
         assert robot.spec.hold
+
+    def test_declares_its_limits(self) -> None:
+        """Each limit of motion and place is declared, or waived with the reason."""
+        assert self.make().spec.action.undeclared_limits() == ()
+
+    def test_says_how_it_is_held(self) -> None:
+        """A robot whose actions add up, or are no places, names the action that means no motion."""
+        spec = self.make().spec
+        assert spec.action.mode == "absolute" or spec.rest_action is not None
+
+    def test_obeys_its_resting_action(self) -> None:
+        """What it is sent while it is held is accepted, again and again."""
+        with _connected(self.make()) as robot:
+            rest = robot.spec.rest_action
+            for _ in range(3 if rest is not None else 0):
+                robot.command(_command(np.array(rest, np.float32)))
 
     def test_shows_what_it_declares(self) -> None:
         """An observation fits the declared spec."""
@@ -66,8 +83,12 @@ def _connected(robot: Robot) -> Generator[Robot]:
 
 def _middle_command(robot: Robot) -> Command:
     action = robot.spec.action
+    return _command(((np.array(action.low) + np.array(action.high)) / 2).astype(np.float32))
+
+
+def _command(action: FloatArray) -> Command:
     return Command(
-        action=((np.array(action.low) + np.array(action.high)) / 2).astype(np.float32),
+        action=action,
         stamp_ns=SECOND_NS,
         sequence=0,
         verdict=Verdict(kind="passed"),

@@ -81,6 +81,24 @@ class FlyingPolicy(FakePolicy):
         )
 
 
+class BoundlessRobot(FakeRobot):
+    """Does not say how hard it may accelerate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        action = msgspec.structs.replace(self.spec.action, max_acceleration=())
+        self.spec = msgspec.structs.replace(self.spec, action=action)
+
+
+class DriftingRobot(FakeRobot):
+    """Adds its actions up, and does not say which of them means to stay."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        action = msgspec.structs.replace(self.spec.action, mode="delta")
+        self.spec = msgspec.structs.replace(self.spec, action=action)
+
+
 class TouchyRobot(FakeRobot):
     """Minds being stopped before it was started."""
 
@@ -172,6 +190,8 @@ class StickyMailbox(InProcessLatestValue[Goal]):
             },
         ),
         (RobotContract, TouchyRobot, {"test_stop_never_raises"}),
+        (RobotContract, BoundlessRobot, {"test_declares_its_limits"}),
+        (RobotContract, DriftingRobot, {"test_says_how_it_is_held"}),
         (
             RobotContract,
             lambda: FakeRobot(fault="rubbish"),

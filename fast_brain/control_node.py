@@ -66,16 +66,17 @@ class ControlNode:
         """
         settings = self._settings
         robot = read_robot_spec(self._config.robot)
+        safety = SafetyFilter(robot.action, settings.control_rate_hz)
         check_control_rate(robot, settings.control_rate_hz)
         self._loop = ControlLoop(
             make_plugin("stitcher", settings.stitcher, settings.stitcher_options),
-            SafetyFilter(robot.action, settings.control_rate_hz),
+            safety,
             rules=settings.ladder_rules(),
             rest_action=robot.rest_action,
             target_name=settings.target_proprioception,
             sections=self._sections,
         )
-        self._news.limits(robot.action, self._clock.now_ns())
+        self._news.limits(robot.action, safety.stopping_ticks, self._clock.now_ns())
 
     def step(self, now_ns: int) -> None:
         """One tick: decide, publish, and now and then tell how the cadence is kept.

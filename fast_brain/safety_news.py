@@ -5,12 +5,16 @@ The verdict of every single tick is in its command, and in the loop's own record
 
 import json
 
+import structlog
+
 from bridge.messages import Decision, Hold
 from bridge.nodes import Mailboxes
 from bridge.specs import ActionSpec
 from bridge.trace import emit
 from fast_brain.control_loop import ControlLoop
 from fast_brain.ladder import Rung
+
+_log = structlog.get_logger(__name__)
 
 
 class SafetyNews:
@@ -22,8 +26,10 @@ class SafetyNews:
         self._verdict = ("passed", "")
         self._held = ""
 
-    def limits(self, spec: ActionSpec, now_ns: int) -> None:
+    def limits(self, spec: ActionSpec, stopping_ticks: tuple[float, int], now_ns: int) -> None:
         """Tell once which limits are kept, and which were waived for which reason."""
+        if spec.waived:
+            _log.info("safety.waived", **spec.waived)
         emit(
             self._outputs,
             "safety.limits",
@@ -35,6 +41,8 @@ class SafetyNews:
             max_acceleration=list(spec.max_acceleration),
             max_jerk=list(spec.max_jerk),
             waived=json.dumps(spec.waived),
+            stop_ticks=stopping_ticks[0],
+            planned_ticks=stopping_ticks[1],
         )
 
     def note(self, loop: ControlLoop, decision: Decision, now_ns: int) -> None:

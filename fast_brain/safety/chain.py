@@ -86,6 +86,14 @@ class SafetyFilter:
         return None if position is None else position.astype(np.float32)
 
     @property
+    def stopping_ticks(self) -> tuple[float, int]:
+        """How many ticks a stop from full speed takes at least, and how many are planned ahead.
+
+        Less than about 1.6 times as many keep the robot slower than its limit.
+        """
+        return self._motion.fastest_stop, self._motion.horizon
+
+    @property
     def is_at_rest(self) -> bool:
         """Whether there is nothing left to brake."""
         return self._motion.is_at_rest

@@ -18,6 +18,7 @@ from fast_brain.safety.bounds import Bounds
 from fast_brain.safety.stop_plans import (
     MotionLimits,
     extreme_rows,
+    fastest_stop_ticks,
     horizon_ticks,
     plans_through,
     plans_to,
@@ -73,6 +74,11 @@ class MotionFilter:
     def horizon(self) -> int:
         """How many ticks the plans look ahead."""
         return self._horizon
+
+    @property
+    def fastest_stop(self) -> float:
+        """How many ticks a stop from full speed takes at least."""
+        return fastest_stop_ticks(self._limits)
 
     @property
     def position(self) -> Numbers | None:

@@ -30,16 +30,21 @@ class MotionLimits(NamedTuple):
     jerk: Numbers
 
 
+def fastest_stop_ticks(limits: MotionLimits) -> float:
+    """How many ticks a stop from full speed takes: its ramp of speed and one of acceleration."""
+    with np.errstate(invalid="ignore"):
+        jerking = np.nan_to_num(limits.acceleration / limits.jerk)
+    return float((limits.speed / limits.acceleration + jerking).max())
+
+
 def horizon_ticks(limits: MotionLimits) -> int:
     """How many ticks H a plan looks ahead: time to stop from full speed, with leisure.
 
     Where 256 are too few (weak limits at a high rate) the robot stays slower than its limit,
     because it only goes as fast as it can stop within the plan.
     """
-    with np.errstate(invalid="ignore"):
-        jerking = np.nan_to_num(limits.acceleration / limits.jerk)
-    ticks = _LEISURE * float((limits.speed / limits.acceleration + jerking).max())
-    return int(np.clip(np.ceil(ticks) + 2, _SHORTEST_TICKS, _LONGEST_TICKS))
+    ticks = np.ceil(_LEISURE * fastest_stop_ticks(limits)) + 2
+    return int(np.clip(ticks, _SHORTEST_TICKS, _LONGEST_TICKS))
 
 
 def plans_through(horizon: int) -> Numbers:

@@ -49,6 +49,17 @@ def test_a_person_can_stop_the_loop(rig: Rig) -> None:
     assert rig.got("command").reason is HoldReason.STOPPED
 
 
+def test_a_restarted_loop_finds_the_stop(rig: Rig, clock: ManualClock) -> None:
+    """The latch is in the mailbox: a new node before the same mailboxes holds from the start."""
+    stop = StopRequest(reason="button", source="http", latched=True, stamp_ns=S_NS)
+    rig.put(observation=seen(S_NS), stop=stop).step(S_NS)
+    again = Rig(ControlNode, clock)
+    again.put(**{name: box.read() for name, box in rig.inputs.items() if box.version})
+    again.node.start()
+    again.put(observation=seen(2 * S_NS), chunk=_still(2 * S_NS)).step(2 * S_NS)
+    assert again.got("command").reason is HoldReason.STOPPED
+
+
 def test_the_loop_tells_its_cadence(rig: Rig) -> None:
     """Ten times a second the status says rate, misses, starved ticks, latent age, last decision."""
     rig.put(chunk=_still(S_NS))

@@ -1,3 +1,5 @@
+import pytest
+
 from bridge.clock import ManualClock
 from bridge.messages import Hold, HoldReason
 from bridge.testing import example_chunk
@@ -34,6 +36,8 @@ def test_the_limits_are_told_at_the_start(clock: ManualClock) -> None:
     facts = ring.of("safety.limits")[0].facts
     assert facts["max_jerk"] == [250.0, 250.0, 2500.0]
     assert facts["waived"] == "{}"
+    # 0.1 s of braking and 0.02 s of jerk, at 100 Hz; a plan looks twice as far, and two ticks more.
+    assert (facts["stop_ticks"], facts["planned_ticks"]) == (pytest.approx(12.0), 26)
 
 
 def test_verdicts_and_holds_are_told_when_they_change(clock: ManualClock) -> None:

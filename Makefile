@@ -12,7 +12,7 @@ export RAY_USAGE_STATS_ENABLED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help sync lock fmt check test test-ray bench wheel ci demo
+.PHONY: help sync lock fmt check test test-ray bench faults wheel ci demo
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -27,7 +27,7 @@ $(SYNCED): pyproject.toml $(LOCK)
 	touch $@
 
 lock: ## Pin anew what pyproject.toml asks for (add UPGRADE=--upgrade for newer releases)
-	$(BIN)/pip-compile --quiet $(UPGRADE) --strip-extras --all-extras --no-header --no-annotate \
+	$(BIN)/pip-compile --quiet $(UPGRADE) --strip-extras --extra sim --extra train --extra dev --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--output-file $(LOCK) pyproject.toml
 	@# A local version such as +cpu would tie the lock to one build of torch.
@@ -51,6 +51,9 @@ test-ray: sync ## The tests that start Ray actors
 
 bench: sync ## Measure everything, some hours, and fill in docs/performance.md
 	$(BIN)/python -m benchmarks
+
+faults: sync ## Break one thing at a time, 1,100 times (some 20 min); go on with FAULTS=--resume
+	$(BIN)/python -m agent.faults --page docs/faults.md $(FAULTS)
 
 wheel: sync ## Build the wheel, and try it in an environment that lacks this checkout
 	rm -rf build dist

@@ -29,6 +29,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from agent.logs import get_logger
+from bridge.errors import ConfigError
 
 __all__ = ["EmbeddedRay", "RayError", "RayTaskError", "ray", "sweep_stale_runs"]
 
@@ -51,14 +52,33 @@ class EmbeddedRay:
         self._before = set(psutil.Process().children(recursive=True))
         self._helpers: dict[str, psutil.Process] = {}
         if self._is_ours:
+            sweep_stale_runs()
+            self._open_patiently()
+
+    def _open_patiently(self) -> None:
+        """Start it; once more if the machine was too busy for Ray's own patience of 30 s.
+
+        Raises:
+            ConfigError: It did not start the second time either.
+        """
+        for is_last in (False, True):
             try:
                 self._open()
+            except Exception as error:
+                self.close()
+                _log.warning("ray_did_not_start", reason=str(error))
+                if is_last:
+                    raise ConfigError(
+                        f"Ray did not start, twice: {error} Is the machine very busy, or "
+                        f"{tempfile.gettempdir()} full?"
+                    ) from error
             except BaseException:
                 self.close()
                 raise
+            else:
+                return
 
     def _open(self) -> None:
-        sweep_stale_runs()
         # Short, because the path of a socket in it may have 107 letters.
         self._folder = Path(tempfile.mkdtemp(prefix=f"{_FOLDER}{os.getpid()}-"))
         with _own_signal_handlers():

@@ -160,5 +160,6 @@ def _why_ended(name: str, life: _Life, now_ns: int) -> NodeDown:
     except RayError as error:
         # The first line says what happened; the last is the error of one that did not come up.
         first, *more = str(error).strip().splitlines()
-        return NodeDown(name, "died", " ".join([first, *more[-1:]]), now_ns)
+        cause = [line for line in more[-1:] if "Error: " in line]
+        return NodeDown(name, "died", " ".join([first, *cause]), now_ns)
     return NodeDown(name, "died", "it ended by itself", now_ns)

@@ -1,6 +1,4 @@
-import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from agent.embedded_ray import sweep_stale_runs
+from agent.recording.reading import Trace
 from bridge.transports.segments import list_segments, sweep_stale_segments
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -19,11 +19,15 @@ Driver = subprocess.Popen[str]
 
 
 @pytest.fixture
-def driver() -> Iterator[Driver]:
+def driver(tmp_path: Path) -> Iterator[Driver]:
     """An agent in a program of its own, as from a terminal, once its loop runs."""
-    settings = ["fast_brain.mode=flat"]
+    settings = [
+        "fast_brain.mode=flat",
+        "robot.kind=telling_arm:TellingArm",
+        f"robot.options={{diary: {tmp_path / 'diary'}}}",
+    ]
     process = subprocess.Popen(
-        [sys.executable, str(DRIVER), "point_arm", *settings],
+        [sys.executable, str(DRIVER), str(tmp_path / "trace"), "point_arm", *settings],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -53,8 +57,13 @@ def folders(pid: int) -> list[Path]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_nothing_behind(driver: Driver, number: signal.Signals) -> None:
-    """Ctrl-C, which reaches every process of the terminal, and a termination end a run cleanly."""
+def test_an_interrupted_run_leaves_nothing_behind(
+    driver: Driver, number: signal.Signals, tmp_path: Path
+) -> None:
+    """Ctrl-C, which reaches every process of the terminal, and a termination end a run cleanly.
+
+    The robot was held and let go, the trace is whole, and nothing is left.
+    """
     children = family(driver.pid)
     assert folders(driver.pid) != []
     if number == signal.SIGINT:
@@ -67,26 +76,36 @@ def test_an_interrupted_run_leaves_nothing_behind(driver: Driver, number: signal
     _, left = psutil.wait_procs(children, timeout=5)
     assert left == []
     assert folders(driver.pid) == []
-    assert [path for path in list_segments() if f"-{driver.pid}-" in path.name] == []
+    assert segments(driver.pid) == []
+    told = (tmp_path / "diary").read_text().splitlines()
+    assert told == ["stop: it was asked to", "stop: the run ends", "close"]
+    trace = Trace(tmp_path / "trace")
+    assert [event.kind for event in trace] != []
+    assert trace.is_complete
 
 
-def test_a_killed_run_ends_its_processes(driver: Driver) -> None:
-    """After `kill -9` no node goes on, and what is left in memory is swept by the next run."""
+def test_a_killed_run_is_cleaned_up_by_the_next(driver: Driver, tmp_path: Path) -> None:
+    """After `kill -9` no node goes on; processes, memory and folder go when a run is started."""
     children = family(driver.pid)
     nodes = [child for child in children if child.name().startswith("ray::NodeProc")]
-    assert len(nodes) == 4
+    assert len(nodes) == 5
     driver.kill()
     driver.wait(5)
-    try:
-        _, left = psutil.wait_procs(nodes, timeout=10)
-        assert left == []
-    finally:
-        # Ray's own agents end by themselves, but take a minute to notice.
-        for child in children:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-    assert [path for path in list_segments() if f"-{driver.pid}-" in path.name] != []
+    _, left = psutil.wait_procs(nodes, timeout=10)
+    assert left == []
+    assert folders(driver.pid) != []
+    assert segments(driver.pid) != []
+
+    sweep_stale_runs()
     sweep_stale_segments()
-    assert [path for path in list_segments() if f"-{driver.pid}-" in path.name] == []
-    for folder in folders(driver.pid):
-        shutil.rmtree(folder)
+    _, left = psutil.wait_procs(children, timeout=5)
+    assert left == []
+    assert folders(driver.pid) == []
+    assert segments(driver.pid) == []
+    # What was recorded until then can be read.
+    assert [event.kind for event in Trace(tmp_path / "trace")] != []
+
+
+def segments(pid: int) -> list[Path]:
+    """What a program keeps in shared memory."""
+    return [path for path in list_segments() if f"-{pid}-" in path.name]

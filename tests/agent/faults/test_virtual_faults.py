@@ -45,7 +45,7 @@ def test_a_filter_that_lets_all_through_is_noticed(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(SafetyFilter, "filter", let_through)
     result = play_virtual(draw_case("chunk_huge", 1, "virtual"))
-    assert "out of bounds" in result.limits
+    assert "out of bounds" in result.limits or "× its limit" in result.limits
 
 
 class EndlessStitcher(LatestStitcher):

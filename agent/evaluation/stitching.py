@@ -21,6 +21,8 @@ ALL = "all"
 # A policy slower than this has no chunk left when it answers, whatever the stitcher [ms].
 _LONGEST_DELAY_MS = 10_000
 _MM = 1000.0
+# As the rows of the table come; rich takes brackets for markup.
+_COLUMNS = ("late, ms", "works", "95 %", "n", "jerk, m/s³", "p99", "gap, mm", "p99")
 
 
 def parse_stitchers(text: str) -> list[str]:
@@ -153,23 +155,22 @@ def leave_out_unusable(grid: Grid) -> tuple[Grid, dict[str, str]]:
 def render_comparison(report: dict[str, Any]) -> Table:
     """The cells as a table for the terminal."""
     table = Table(title=f"{report['suite']} · stitchers under a late policy")
-    for column in ("stitcher", "policy delay"):
-        table.add_column(column)
-    for column in ("worked", "95 % interval", "n", "jerk", "p99 jerk", "gap", "p99 gap"):
-        table.add_column(column, justify="right")
+    table.add_column("stitcher", no_wrap=True)
+    for column in _COLUMNS:
+        table.add_column(column, justify="right", no_wrap=True)
     for cell in report["cells"]:
         low, high = cell["interval_95"]
         motion = cell["motion"]
         table.add_row(
             cell["stitcher"],
-            f"{cell['policy_delay_ms']:g} ms",
+            f"{cell['policy_delay_ms']:g}",
             f"{cell['success_rate']:.0%}",
             f"{low:.0%}-{high:.0%}",
             str(cell["n"]),
-            _figure(motion["jerk_mean_m_per_s3"]["mean"], 1.0, "m/s³"),
-            _figure(motion["jerk_p99_m_per_s3"]["mean"], 1.0, "m/s³"),
-            _figure(motion["gap_mean_m"]["mean"], _MM, "mm"),
-            _figure(motion["gap_p99_m"]["mean"], _MM, "mm"),
+            _figure(motion["jerk_mean_m_per_s3"]["mean"]),
+            _figure(motion["jerk_p99_m_per_s3"]["mean"]),
+            _figure(motion["gap_mean_m"]["mean"], _MM),
+            _figure(motion["gap_p99_m"]["mean"], _MM),
         )
     if report["left_out"]:
         table.caption = "left out: " + "; ".join(
@@ -191,5 +192,5 @@ def _config(preset: str, overrides: Sequence[str], stitcher: str, delay_ms: floa
     )
 
 
-def _figure(value: float | None, factor: float, unit: str) -> str:
-    return "-" if value is None else f"{value * factor:.3g} {unit}"
+def _figure(value: float | None, factor: float = 1.0) -> str:
+    return "-" if value is None else f"{value * factor:.3g}"

@@ -34,7 +34,7 @@ def draw(report: dict[str, Any], path: Path) -> None:
 
 
 def _spread(row: Row) -> tuple[float, float, float]:
-    return row["time_s"]["p50"], row["time_s"]["p25"], row["time_s"]["p75"]
+    return row["time_p50_s"], row["time_p25_s"], row["time_p75_s"]
 
 
 def _success(row: Row) -> tuple[float, float, float]:

@@ -21,7 +21,16 @@ _UNITS = {
     "points": "points",
 }
 # Not figures: they have their own place, or are there to get the figures again.
-_APART = ("benchmark", "goals", "machine", "settings", "versions", "commit", "seed")
+_APART = (
+    "benchmark",
+    "goals",
+    "machine",
+    "settings",
+    "settings_id",
+    "versions",
+    "commit",
+    "seed",
+)
 _SYMBOLS = {"at_most": "≤", "at_least": "≥", "about": "≈"}
 
 
@@ -132,7 +141,8 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in row.items()
-        if value is None or isinstance(value, int | float | str) or _is_pair(value)
+        if key not in _APART
+        and (value is None or isinstance(value, int | float | str) or _is_pair(value))
     }
 
 

@@ -8,7 +8,8 @@ import pytest
 from agent.evaluation.records import EpisodeRecord
 from benchmarks.latent_handover import through_mailbox
 from benchmarks.observation_path import through_queue
-from benchmarks.planner_delay import make_grid, make_report
+from benchmarks.planner_delay import make_grid, make_report, print_table
+from benchmarks.support.delay_plot import draw
 from benchmarks.support.observation_copies import _mailbox_allocates, _per_message
 from bridge.transports.segments import list_segments
 
@@ -38,7 +39,9 @@ def test_planner_delays_are_cells_both_ways() -> None:
     ]
 
 
-def test_what_is_gained_counts_failures_with_the_limit() -> None:
+def test_what_is_gained_counts_failures_with_the_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A way that never gets there is as slow as the time after which it is given up."""
     grid = make_grid(
         suite="point-reach",
@@ -55,6 +58,10 @@ def test_what_is_gained_counts_failures_with_the_limit() -> None:
     assert report["speedup_over_best_interval_at_2_s"] == pytest.approx(1.5)
     assert report["success_points_lost_at_2_s"] == 0.0
     json.dumps(report)
+    print_table(report)
+    assert "delay 2 s: 6.0 times as fast, 1.5 times as the rival's best" in capsys.readouterr().out
+    draw(report, tmp_path / "delay.png")
+    assert (tmp_path / "delay.png").read_bytes().startswith(b"\x89PNG")
 
 
 def _record(took_s: float | None) -> EpisodeRecord:

@@ -48,7 +48,7 @@ def evaluate(
         str,
         typer.Option(
             metavar="NAMES",
-            help="Compare stitchers, as latest,act or all; options follow, as rtc+beta=5.",
+            help="Compare stitchers, as latest,rtc or all; options follow, as rtc+mask=linear.",
         ),
     ] = "",
     policy_delay_ms: Annotated[

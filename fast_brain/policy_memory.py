@@ -186,6 +186,7 @@ def _without_latents(view: MemoryView) -> MemoryView:
         perceptual=view.perceptual[:0],
         cognitive=view.cognitive[:0],
         time_s=view.time_s[:0],
+        cognitive_time_s=None,
         newest_age_s=float("inf"),
         latent_sequence=-1,
     )

@@ -1,5 +1,6 @@
 """MemoryVLA's bank and reading: the published maths, the published names, and the gate's bounds."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from bridge.errors import ConfigError, ContractError, MissingWeightsError
 from bridge.fusion.memory_reader import MemoryReader, load_reader
@@ -157,6 +159,17 @@ def test_a_missing_file_of_weights_says_how_to_make_it() -> None:
     """A path without a file is the operator's to change."""
     with pytest.raises(MissingWeightsError, match="named_as_published"):
         load_reader("nowhere.safetensors", SPEC, "openvla")
+
+
+def test_a_memory_that_stores_fused_latents_reads_its_weights(tmp_path: Path) -> None:
+    """Given a file of dexbotic's names, what it stores is what the network makes of it."""
+    network, path = _network("dexbotic"), tmp_path / "memory.safetensors"
+    save_file(named_as_published(network, "dexbotic"), path)
+    memory = MemoryVlaMemory(latent=SPEC, variant="dexbotic", weights=str(path))
+    memory.write(example_latent(SPEC, stamp_ns=0, sequence=0))
+    fused = MemoryReader(network).read(memory.streams(), 0.0)
+    memory.write(example_latent(SPEC, stamp_ns=SECOND_NS, sequence=1))
+    np.testing.assert_allclose(memory.read(0).perceptual[0], fused.perceptual, atol=1e-6)
 
 
 def test_reading_draws_nothing_at_random() -> None:

@@ -80,6 +80,18 @@ def test_streams_are_read_in_place_and_stay_for_some_writes() -> None:
     np.testing.assert_array_equal(entries.copy(), before)
 
 
+def test_a_reset_touches_no_tokens() -> None:
+    """Forgetting is a matter of the table: the rows keep their bytes, and nothing is allocated."""
+    memory = MemoryVlaMemory(latent=SPEC, capacity=4)
+    for number in range(1, 9):
+        memory.write(_uniform(number))
+    rows = memory.streams().perceptual.rows
+    before = rows.copy()
+    memory.reset(episode_id="next", start_ns=0)
+    assert memory.read(0).is_empty
+    np.testing.assert_array_equal(rows, before)
+
+
 def test_an_id_names_one_content_for_ever() -> None:
     """Over merges, resets and restores, an id is never seen with other tokens or another time."""
     memory = MemoryVlaMemory(latent=SPEC, capacity=3, merged_time="mean")

@@ -78,7 +78,7 @@ class _Picture:
         still_s = seconds_between(self._since_ns, now_ns)
         if still_s <= _STILL_AFTER_S or not self._has_moved(reading):
             return ""
-        return f"camera {camera!r} has shown the same picture for {still_s:.0f} s of motion"
+        return f"camera {camera!r} shows the same picture although the robot moves"
 
     def _has_moved(self, reading: AnyArray) -> bool:
         """Whether the robot feels something else than when the picture was new."""

@@ -138,7 +138,7 @@ KINDS: Mapping[str, FaultKind] = {
     "camera_dropped": _order("robot", "no_observation", 0.8, 3.0),
     "camera_wrong_shape": _order("robot", "observation.images", 0.8, 3.0),
     "camera_black": _order("robot", "shows one colour", 0.8, 3.0),
-    "camera_still": _order("robot", "has shown the same picture", 1.8, 3.0),
+    "camera_still": _order("robot", "shows the same picture", 1.8, 3.0),
     # --- the recorder ------------------------------------------------------------------------
     "kill_recorder": FaultKind(
         how="kill", target="recorder", told="recorder died", worlds=("processes",)

@@ -32,7 +32,8 @@ def recorded(
     nodes = [
         replace(node, outputs={**node.outputs, TRACE: rings[node.name]}) for node in graph.nodes
     ]
-    there = {mailbox.name for mailbox in graph.mailboxes}
+    # A flat agent has the planner's mailboxes too, but nobody writes them.
+    there = {box.name for box in graph.mailboxes if box.external or graph.writers_of(box.name)}
     read = (*rings.values(), SUPERVISOR_TRACE, *(name for name in _SAMPLED if name in there))
     recorder = NodeSpec(
         name="recorder",

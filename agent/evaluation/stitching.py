@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.table import Table
 
 from agent.config import AgentConfig, load_config
@@ -21,8 +22,7 @@ ALL = "all"
 # A policy slower than this has no chunk left when it answers, whatever the stitcher [ms].
 _LONGEST_DELAY_MS = 10_000
 _MM = 1000.0
-# As the rows of the table come; rich takes brackets for markup.
-_COLUMNS = ("late, ms", "works", "95 %", "n", "jerk, m/s³", "p99", "gap, mm", "p99")
+_COLUMNS = ("ms late", "works", "95 %", "n", "jerk", "p99", "gap", "p99")
 
 
 def parse_stitchers(text: str) -> list[str]:
@@ -154,7 +154,8 @@ def leave_out_unusable(grid: Grid) -> tuple[Grid, dict[str, str]]:
 
 def render_comparison(report: dict[str, Any]) -> Table:
     """The cells as a table for the terminal."""
-    table = Table(title=f"{report['suite']} · stitchers under a late policy")
+    about = f"{report['suite']}: stitchers under a late policy; jerk in m/s³, gaps at joins in mm"
+    table = Table(title=about, box=box.SIMPLE, pad_edge=False)
     table.add_column("stitcher", no_wrap=True)
     for column in _COLUMNS:
         table.add_column(column, justify="right", no_wrap=True)
@@ -165,7 +166,7 @@ def render_comparison(report: dict[str, Any]) -> Table:
             cell["stitcher"],
             f"{cell['policy_delay_ms']:g}",
             f"{cell['success_rate']:.0%}",
-            f"{low:.0%}-{high:.0%}",
+            f"{100 * low:.0f}-{100 * high:.0f}",
             str(cell["n"]),
             _figure(motion["jerk_mean_m_per_s3"]["mean"]),
             _figure(motion["jerk_p99_m_per_s3"]["mean"]),

@@ -6,6 +6,8 @@ from typing import Any
 
 from agent.evaluation.grid import Row
 
+_SHIFT_S = 0.03
+
 
 def draw(report: dict[str, Any], path: Path) -> None:
     """Time to finish and success over the planner's delay, a line for each way."""
@@ -15,8 +17,9 @@ def draw(report: dict[str, Any], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, (times, successes) = plt.subplots(1, 2, figsize=(10, 3.8))
-    for label, rows in _lines(report["cells"]).items():
-        delays_s = [row["planner_delay_s"] for row in rows]
+    for number, (label, rows) in enumerate(_lines(report["cells"]).items()):
+        # Side by side, so that intervals do not hide each other.
+        delays_s = [row["planner_delay_s"] + _SHIFT_S * number for row in rows]
         _bars(times, delays_s, [_spread(row) for row in rows], label)
         _bars(successes, delays_s, [_success(row) for row in rows], label)
     times.set_title("time to finish [s], median and quartiles")

@@ -53,6 +53,8 @@ def _draw_lateness(axes: Any, recorded: RecordedCadence) -> None:  # noqa: ANN40
         )
     axes.set(
         xscale="log",
+        # Room for the words beside the last line.
+        xlim=(_SMALLEST_MS / 2, edges[-1] * 4),
         yscale="log",
         xlabel="lateness of waking up [ms]",
         ylabel="ticks",

@@ -7,6 +7,7 @@ from typing import Any
 from bridge.messages import Goal
 from bridge.protocols import Clock, LatestValue
 from bridge.specs import ActionSpec, LatentSpec, PlannerSpec, PolicySpec
+from bridge.trace import emit
 
 
 class Counter:
@@ -112,3 +113,16 @@ class NarrowPolicy(Counter):
         step_s=0.05,
         latent=LatentSpec(perceptual_tokens=4, cognitive_tokens=1, width=16),
     )
+
+
+class Telling(Counter):
+    """Tells the trace when it closes how far it came."""
+
+    def say(self, text: str, now_ns: int) -> None:
+        """Publish a text, but not in the ring."""
+        self.outputs["out"].publish(Goal(text=text, id="", source="toy", stamp_ns=now_ns))
+
+    def close(self) -> None:
+        """Tell."""
+        super().close()
+        emit(self.outputs, "toy.closed", self.clock.now_ns(), steps=len(self.stepped_ns))

@@ -11,6 +11,9 @@ from fast_brain.training.frames import Frames
 
 MEMORY_LENGTH = 8
 MAX_AGE_S = 2.0
+# So many memories are of a planner that is later still.
+_LATE_SHARE = 0.3
+LATE_MAX_AGE_S = 5.0
 _FPS = 20
 # A planner's rate is not known in training: memories lie this far apart [s].
 _SHORTEST_GAP_S, _LONGEST_GAP_S = 0.4, 2.0
@@ -65,7 +68,8 @@ class LatentLibrary:
         """Return, for each row, a current latent 0 to ``MAX_AGE_S`` old and older ones before it.
 
         The current one must have decided on the subtask that is being done; a late planner's
-        latent that still says so counts too.
+        latent that still says so counts too. Some are up to ``LATE_MAX_AGE_S`` old. While the arm
+        waits nothing changes but the time, so a short wait stands for a long one as well.
         """
         told = _blank(len(rows))
         for line, row in enumerate(rows):
@@ -76,15 +80,23 @@ class LatentLibrary:
             count = len(chosen)
             told.perceptual[line, -count:] = torch.from_numpy(self._perceptual[chosen]).float()
             told.cognitive[line, -count:] = torch.from_numpy(self._cognitive[chosen]).float()
-            told.elapsed_s[line, -count:] = torch.from_numpy((now - self._frame[chosen]) / _FPS)
+            waited_s = self._longer_wait_s(int(row), random)
+            elapsed_s = (now - self._frame[chosen]) / _FPS + waited_s
+            told.elapsed_s[line, -count:] = torch.from_numpy(elapsed_s)
             told.is_kept[line, -count:] = True
             told.is_found[line] = True
         told.is_kept[:, -1] = True
         return told
 
+    def _longer_wait_s(self, row: int, random: np.random.Generator) -> float:
+        """How much longer the arm is said to have waited already [s]."""
+        is_late = self._frames.is_hovering[row] and random.random() < _LATE_SHARE
+        return float(random.uniform(0, LATE_MAX_AGE_S - MAX_AGE_S)) if is_late else 0.0
+
     def _entries(self, row: int, random: np.random.Generator) -> list[int]:
         episode, now = int(self._frames.episode[row]), int(self._frames.frame[row])
-        oldest = max(now - MAX_AGE_S * _FPS, 0)
+        longest_s = LATE_MAX_AGE_S if random.random() < _LATE_SHARE else MAX_AGE_S
+        oldest = max(now - longest_s * _FPS, 0)
         first, last = np.searchsorted(
             self._key, [episode * 100_000 + oldest, episode * 100_000 + now + 1]
         )

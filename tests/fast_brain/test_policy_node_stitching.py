@@ -7,7 +7,6 @@ from bridge.clock import ManualClock
 from bridge.errors import ConfigError
 from bridge.messages import ActionChunk, Command, Hold, HoldReason, Verdict
 from bridge.trace import TraceEvent
-from bridge.transports.in_process import InProcessLatestValue
 from fast_brain.policy_node import PolicyNode
 from tests.fast_brain.node_rig import S_NS, Rig, acting, make_flow_policy, seen
 
@@ -15,10 +14,26 @@ STEP_NS = S_NS // 50
 FLOW = f"{make_flow_policy.__module__}:make_flow_policy"
 
 
+class Trace:
+    """Keeps every event a node tells."""
+
+    def __init__(self) -> None:
+        self.events: list[TraceEvent] = []
+
+    def publish(self, event: TraceEvent) -> None:
+        """Take an event."""
+        self.events.append(event)
+
+    def stitched(self) -> dict[str, object]:
+        """The facts of the newest stitched chunk; empty if there was none."""
+        found = [event for event in self.events if event.kind == "chunk.stitched"]
+        return dict(found[-1].facts) if found else {}
+
+
 def _rig(clock: ManualClock, **settings: object) -> Rig:
     settings = {"policy": FLOW, "stitcher": "rtc"} | settings
     rig = Rig(PolicyNode, clock, **settings)
-    rig.outputs["trace"] = InProcessLatestValue()
+    rig.outputs["trace"] = Trace()  # pyright: ignore[reportArgumentType]
     rig.node.start()
     return rig
 
@@ -27,10 +42,13 @@ def _beat(rig: Rig, clock: ManualClock, stamp_ns: int) -> dict[str, object]:
     """One chunk of a picture of this time; the facts it told the trace."""
     clock.sleep_until_ns(stamp_ns)
     rig.put(observation=seen(stamp_ns), planning=acting()).step(stamp_ns)
-    event = rig.got("trace")
-    assert isinstance(event, TraceEvent)
-    assert event.kind == "chunk.stitched"
-    return dict(event.facts)
+    return _told(rig)
+
+
+def _told(rig: Rig) -> dict[str, object]:
+    trace = rig.outputs["trace"]
+    assert isinstance(trace, Trace)
+    return trace.stitched()
 
 
 def _command(stamp_ns: int) -> Command:
@@ -69,7 +87,7 @@ def test_delay_is_measured_on_the_nodes_clock(clock: ManualClock) -> None:
     rig = _rig(clock)
     clock.sleep_until_ns(S_NS + 3 * STEP_NS)
     rig.put(observation=seen(S_NS), planning=acting()).step(S_NS)
-    assert rig.got("trace").facts["delay_measured_rows"] == 2
+    assert _told(rig)["delay_measured_rows"] == 2
 
 
 def test_a_new_goal_forgets_what_is_under_way(clock: ManualClock) -> None:
@@ -79,7 +97,7 @@ def test_a_new_goal_forgets_what_is_under_way(clock: ManualClock) -> None:
     now_ns = S_NS + 2 * STEP_NS
     clock.sleep_until_ns(now_ns)
     rig.put(observation=seen(now_ns, episode="another"), planning=acting()).step(now_ns)
-    assert rig.got("trace").facts["leftover_rows"] == 0
+    assert _told(rig)["leftover_rows"] == 0
 
 
 def test_a_policy_that_cannot_be_steered_is_refused_at_the_start(clock: ManualClock) -> None:
@@ -94,4 +112,4 @@ def test_a_stitcher_with_one_half_leaves_the_policy_alone(clock: ManualClock) ->
     rig = _rig(clock, stitcher="latest")
     rig.put(observation=seen(S_NS), planning=acting()).step(S_NS)
     assert rig.count("chunk") == 1
-    assert rig.got("trace") is None
+    assert not _told(rig)

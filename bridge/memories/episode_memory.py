@@ -58,11 +58,13 @@ class EpisodeMemory:
     """
 
     _name: ClassVar[str] = "memory"
+    # Beside the newest.
+    _least: ClassVar[int] = 1
 
     def __init__(
         self, *, latent: LatentSpec, capacity: int, shared_name: str = "", run_id: str = "memory"
     ) -> None:
-        if capacity < 1:
+        if capacity < self._least:
             raise ConfigError(f"A memory holds at least 1 latent, not {capacity}.")
         self._spec = latent
         self._capacity = capacity

@@ -15,16 +15,13 @@ time of an entry is seconds of the episode here; there it is a frame in training
 time.
 """
 
-from itertools import pairwise
 from typing import ClassVar, Literal, Protocol
-
-import numpy as np
 
 from bridge.arrays import FloatArray
 from bridge.errors import ConfigError
 from bridge.memories.contents import Streams
 from bridge.memories.episode_memory import EpisodeMemory
-from bridge.memories.likeness import likeness
+from bridge.memories.neighbours import Neighbours, merge
 from bridge.memories.rows import StreamRows
 from bridge.messages import Latent
 from bridge.specs import LatentSpec
@@ -91,7 +88,7 @@ class MemoryVlaMemory(EpisodeMemory):
                 "or set store_fused: false to write them as they come."
             )
         super().__init__(latent=latent, capacity=capacity, shared_name=shared_name, run_id=run_id)
-        self._neighbours = _Neighbours(self._perceptual), _Neighbours(self._cognitive)
+        self._neighbours = Neighbours(self._perceptual), Neighbours(self._cognitive)
 
     def _kind(self) -> str:
         stored = "fused" if self._stores_fused else "raw"
@@ -110,41 +107,13 @@ class MemoryVlaMemory(EpisodeMemory):
             while len(stream) > self._capacity:
                 self._consolidate(stream, neighbours)
 
-    def _consolidate(self, stream: StreamRows, neighbours: "_Neighbours") -> None:
+    def _consolidate(self, stream: StreamRows, neighbours: Neighbours) -> None:
         if self._consolidation == "fifo":
             stream.drop(0)
             return
         pair = neighbours.most_alike()
-        first, second = stream.tokens(pair), stream.tokens(pair + 1)
-        times = stream.time_s[pair], stream.time_s[pair + 1]
-        time_s = times[0] if self._merged_time == "earlier" else sum(times) / len(times)
-        # Halved before adding, so that two large finite values stay finite.
-        merged: FloatArray = (first / 2 + second / 2).astype(np.float32, copy=False)
-        stream.replace(pair, merged, time_s)
-        stream.drop(pair + 1)
-
-
-class _Neighbours:
-    """How alike each two neighbours of a stream are, worked out once for each pair."""
-
-    def __init__(self, stream: StreamRows) -> None:
-        self._stream = stream
-        self._known: dict[tuple[int, int], float] = {}
-
-    def most_alike(self) -> int:
-        """The place of the earlier of the two; the first of several equal pairs."""
-        stream, known = self._stream, self._known
-        pairs = list(pairwise(stream.ids))
-        self._known = {
-            pair: (
-                known[pair]
-                if pair in known
-                else likeness(stream.tokens(place), stream.tokens(place + 1))
-            )
-            for place, pair in enumerate(pairs)
-        }
-        alike = list(self._known.values())
-        return alike.index(max(alike))
+        times = stream.time_s[pair : pair + 2]
+        merge(stream, pair, times[0] if self._merged_time == "earlier" else sum(times) / 2)
 
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from bridge.arrays import AnyArray, FloatArray, frozen_array
 
-SPARE_ROWS = 8
-# A write takes at most two rows: one for the new latent, one for what a merge makes.
-_ROWS_A_WRITE = 2
+SPARE_ROWS = 12
+# A write takes at most three rows: for the new latent, for what fusion made of the one before, and
+# for what a merge makes.
+_ROWS_A_WRITE = 3
 GRACE_WRITES = SPARE_ROWS // _ROWS_A_WRITE - 1
 
 

@@ -6,12 +6,12 @@ import pytest
 
 from bridge import plugins
 from bridge.errors import ConfigError, PluginError, UnknownKeyError, UnknownNameError
-from bridge.memory_bank import MemoryBank
+from bridge.memories.bank import BankMemory
 from bridge.plugins import GROUPS, list_plugins, load_plugin, make_plugin
 from bridge.specs import LatentSpec
 from bridge.testing import EXAMPLE_LATENT, FakePlanner
 
-BANK = "bridge.memory_bank:MemoryBank"
+BANK = "bridge.memories.bank:BankMemory"
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_path_needs_no_installation(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_options_reach_the_plugin() -> None:
     """A plug-in is made with its options as keyword arguments."""
     bank = make_plugin("memory", BANK, {"latent": EXAMPLE_LATENT, "capacity": 3})
-    assert isinstance(bank, MemoryBank)
+    assert isinstance(bank, BankMemory)
 
 
 def test_an_unknown_option_is_the_operators_error() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.memory_bank import MemoryBank
+from bridge.memories.bank import BankMemory
 from bridge.messages import Goal
 from bridge.testing import (
     EXAMPLE_LATENT,
@@ -24,21 +24,21 @@ from bridge.transports.shared_memory import SharedLatestValue
 
 
 class TestMergingBank(MemoryContract):
-    def make(self) -> MemoryBank:
+    def make(self) -> BankMemory:
         """As configured by default."""
-        return MemoryBank(latent=EXAMPLE_LATENT)
+        return BankMemory(latent=EXAMPLE_LATENT)
 
 
 class TestFirstInFirstOutBank(MemoryContract):
-    def make(self) -> MemoryBank:
+    def make(self) -> BankMemory:
         """The window."""
-        return MemoryBank(latent=EXAMPLE_LATENT, capacity=4, consolidation="fifo")
+        return BankMemory(latent=EXAMPLE_LATENT, capacity=4, consolidation="fifo")
 
 
 class TestBankOfOne(MemoryContract):
-    def make(self) -> MemoryBank:
+    def make(self) -> BankMemory:
         """The smallest there is."""
-        return MemoryBank(latent=EXAMPLE_LATENT, capacity=1)
+        return BankMemory(latent=EXAMPLE_LATENT, capacity=1)
 
 
 class TestInProcessLatestValue(LatestValueContract):

@@ -25,7 +25,7 @@ from bridge import (
 )
 from bridge.codec import decode, decode_message, encode
 from bridge.fusion.latest import LatestFusion
-from bridge.memory_bank import MemoryBank
+from bridge.memories.bank import BankMemory
 from bridge.messages import Message
 from bridge.testing import EXAMPLE_LATENT, FakePlanner, FakePolicy, FakeRobot, example_latent
 from bridge.transports.in_process import InProcessLatestValue
@@ -57,7 +57,7 @@ def test_shipped_classes_meet_their_protocols() -> None:
     planner: Planner = FakePlanner()
     policy: Policy = FakePolicy()
     robot: Robot = FakeRobot()
-    memory: Memory = MemoryBank(latent=EXAMPLE_LATENT)
+    memory: Memory = BankMemory(latent=EXAMPLE_LATENT)
     fusion: Fusion = LatestFusion()
     clocks: tuple[Clock, ...] = (SystemClock(), ManualClock())
     assert all((planner, policy, robot, memory, fusion, clocks))

@@ -10,6 +10,8 @@ from bridge.protocols import Memory
 from bridge.testing import EXAMPLE_LATENT, MemoryContract
 
 KINDS: tuple[tuple[str, Mapping[str, object]], ...] = (
+    ("bank", {}),
+    ("bank", {"consolidation": "fifo", "capacity": 2}),
     ("anchor", {}),
     ("anchor", {"episode": False}),
     ("window", {}),
@@ -45,5 +47,5 @@ class TestEveryKind(MemoryContract):
 
 def test_every_installed_memory_was_tried() -> None:
     """A kind that is added to the distribution is added here too."""
-    installed = {plugin.name for plugin in list_plugins("memory")} - {"bank"}
+    installed = {plugin.name for plugin in list_plugins("memory")}
     assert installed == {name for name, _ in KINDS}

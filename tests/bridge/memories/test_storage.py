@@ -183,7 +183,7 @@ def test_a_reader_of_other_latents_is_refused_with_the_numbers(shared: WindowMem
     """A memory of another width, and a file that is none, are told."""
     assert shared.address is not None
     other = LatentSpec(perceptual_tokens=40, cognitive_tokens=2, width=32)
-    with pytest.raises(TransportError, match=r"width 32: its header says \[1, 13, 40, 2, 64\]"):
+    with pytest.raises(TransportError, match=r"width 32: its header says \[1, 17, 40, 2, 64\]"):
         SharedMemoryReader(shared.address, other)
     with pytest.raises(TransportError, match="no mailbox"):
         SharedMemoryReader(SharedAddress("/nowhere", "/nowhere"), SPEC)

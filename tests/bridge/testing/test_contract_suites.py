@@ -9,7 +9,7 @@ import pytest
 
 from bridge.arrays import FloatArray
 from bridge.fusion.latest import LatestFusion
-from bridge.memory_bank import MemoryBank
+from bridge.memories.bank import BankMemory
 from bridge.messages import (
     ActionChunk,
     Goal,
@@ -107,13 +107,16 @@ class TouchyRobot(FakeRobot):
         self._refuse_if_faulty()
 
 
-class TrustingBank(MemoryBank):
+class TrustingBank(BankMemory):
     """Takes any latent of the right size, from any time."""
 
     def write(self, latent: Latent) -> None:
         """Write what should be refused."""
-        self._append(np.concatenate([latent.perceptual, latent.cognitive])[:, :8], 0.0)
-        self._order = self._order[-3:]
+        while len(self._perceptual) > 2:
+            self._drop(0)
+        self._perceptual.append(latent.perceptual[:, :8], 0.0)
+        self._cognitive.append(latent.cognitive[:, :8], 0.0)
+        self._tell(episode_id="", start_ns=0)
 
 
 class GrowingFusion(LatestFusion):

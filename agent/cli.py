@@ -45,6 +45,7 @@ _COMMANDS = (
     (app, "demo", demonstrating.demo, 'agent demo --goal "open the window" --seconds 90'),
     (app, "serve", goals.serve, "agent serve --preset point_arm --set slow_brain.rate_hz=5"),
     (app, "run", goals.run, 'agent run "put the cube in the drawer, then close and lock it"'),
+    (app, "say", goals.say, 'agent say "no, the other one"'),
     (app, "stop", stopping.stop, 'agent stop "a hand is in the way"'),
     (app, "release", stopping.release, "agent release"),
     (app, "eval", measuring.evaluate, "agent eval --suite scene-chain --episodes 100 --workers 2"),

@@ -55,6 +55,15 @@ class AgentClient:
         """
         return str(self._post("/goals", {"text": text, "source": source})["id"])
 
+    def remark(self, text: str, source: str = "cli") -> str:
+        """Say something about the goal under way; returns the remark's id.
+
+        Raises:
+            ConfigError: No goal is under way, or nobody serves at the address.
+            RuntimeStopped: The run has ended.
+        """
+        return str(self._post("/remarks", {"text": text, "source": source})["id"])
+
     def stop(self, reason: str) -> None:
         """Stop the robot.
 

@@ -11,6 +11,7 @@ from bridge.messages import (
     MemorySnapshot,
     Observation,
     PlanningStatus,
+    Remark,
     StopRequest,
     WorldReport,
 )
@@ -52,12 +53,14 @@ def _robot(config: AgentConfig) -> NodeSpec:
 
 
 def _planner(config: AgentConfig) -> NodeSpec:
+    # What no robot can see reaches the slow brain only in an evaluation that says so.
+    world = ("world",) if config.slow_brain.monitoring.may_ask_simulator else ()
     return NodeSpec(
         name="planner",
         node_class="slow_brain.planning_node:PlanningNode",
         config=config.slow_brain,
         rate_hz=config.slow_brain.poll_rate_hz,
-        inputs=_same("goal", "observation"),
+        inputs=_same("goal", "remark", "observation", "chunk", "loop_status", *world),
         outputs=_same("planning", "latent"),
         virtual_latency_s=config.runtime.planner_latency_s,
         # Its status, which it publishes at each beat.
@@ -123,6 +126,7 @@ def _mailboxes(config: AgentConfig) -> tuple[MailboxSpec, ...]:
     runtime = config.runtime
     return (
         _mailbox("goal", Goal, external=True),
+        _mailbox("remark", Remark, external=True),
         _mailbox("stop", StopRequest, external=True),
         _mailbox("observation", Observation, runtime.observation_limit_bytes),
         _mailbox("planning", PlanningStatus, _MEDIUM_BYTES),

@@ -44,6 +44,15 @@ class GoalBody(BaseModel):
     source: str = Field(default="http", max_length=40)
 
 
+class RemarkBody(BaseModel):
+    """What is posted to `/remarks`."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    text: str = Field(min_length=1, max_length=LONGEST_GOAL)
+    source: str = Field(default="http", max_length=40)
+
+
 class StopBody(BaseModel):
     """What may be posted to `/stop`."""
 
@@ -86,6 +95,13 @@ async def post_goal(body: GoalBody, state: State) -> dict[str, str]:
     """Take a goal, in place of the one there is."""
     goal = state.submit(body.text, body.source)
     return {"id": goal.id, "text": goal.text}
+
+
+@_ROUTES.post("/remarks", status_code=202)
+async def post_remark(body: RemarkBody, state: State) -> dict[str, str]:
+    """Take a remark on the goal under way; what is done stays done."""
+    remark = state.remark(body.text, body.source)
+    return {"id": remark.id, "text": remark.text}
 
 
 @_ROUTES.post("/stop", status_code=202)

@@ -83,3 +83,5 @@ def _parts(config: AgentConfig, specs: Mapping[str, object]) -> Generator[Checke
             yield CheckedPart(part=part, plugin=plugin, declares=in_words(specs[part]))
     yield CheckedPart(part="memory", plugin=config.fast_brain.memory, declares="")
     yield CheckedPart(part="stitcher", plugin=config.fast_brain.stitcher, declares="")
+    for monitor in config.slow_brain.monitoring.use:
+        yield CheckedPart(part="monitor", plugin=monitor.kind, declares="")

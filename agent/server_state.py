@@ -14,7 +14,15 @@ from agent.runtime import Runtime
 from bridge.arrays import ImageArray
 from bridge.clock import seconds_between
 from bridge.errors import ConfigError, UnknownGoalError
-from bridge.messages import Goal, Latent, NodeHealth, Observation, PlanningStatus, StopRequest
+from bridge.messages import (
+    Goal,
+    Latent,
+    NodeHealth,
+    Observation,
+    PlanningStatus,
+    Remark,
+    StopRequest,
+)
 
 LONGEST_GOAL = 500
 
@@ -58,6 +66,21 @@ class ServerState:
         self._runtime.publish("goal", goal)
         self._goal = goal
         return goal
+
+    def remark(self, text: str, source: str) -> Remark:
+        """Say something about the goal under way; the planner is asked again at once.
+
+        Raises:
+            ConfigError: There is no goal under way.
+            RuntimeStopped: The run has ended.
+        """
+        planning: PlanningStatus | None = self._runtime.read("planning")
+        if planning is None or planning.phase not in ("thinking", "acting"):
+            raise ConfigError("No goal is under way that a remark could be about. Give one first.")
+        words = " ".join(text.split())
+        remark = Remark(text=words, id=uuid.uuid4().hex[:8], source=source, stamp_ns=self.now_ns)
+        self._runtime.publish("remark", remark)
+        return remark
 
     def stop(self, reason: str, source: str) -> StopRequest:
         """Stop the robot; it stays so until `resume`.

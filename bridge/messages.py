@@ -53,6 +53,15 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     stamp_ns: int
 
 
+class Remark(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What a person says about the goal under way ("no, the other one"); `source` as of a goal."""
+
+    text: str
+    id: str
+    source: str
+    stamp_ns: int
+
+
 class Thought(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One piece of the chain of thought, sent as it is produced.
 
@@ -134,7 +143,10 @@ class Latent(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
 
 
 class PlanRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
-    """All a planner gets to think with; `plan_id` is the id its plan and thoughts must carry."""
+    """All a planner gets to think with; `plan_id` is the id its plan and thoughts must carry.
+
+    `remarks` are what people have said about the goal since, the newest last.
+    """
 
     observation: Observation
     goal: Goal
@@ -143,6 +155,7 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False)
     memory_summary: str = ""
     trigger: str
     plan_id: str
+    remarks: tuple[str, ...] = ()
 
 
 class ActionChunk(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
@@ -389,6 +402,7 @@ class NodeHealth(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 Message = (
     Observation
     | Goal
+    | Remark
     | Thought
     | Subtask
     | SubtaskReport

@@ -4,6 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from slow_brain.monitors.config import MonitoringConfig
+from slow_brain.scene_change import SceneChangeConfig
+from slow_brain.triggers import TriggersConfig
+
 
 class SlowBrainConfig(BaseModel):
     """Which planner, how often it thinks, and when it must think again.
@@ -16,6 +20,9 @@ class SlowBrainConfig(BaseModel):
     plan says so. Dropped and failed subtasks, and texts that were no plan, count against
     `replan_budget`; when it is spent the goal has failed. After an error the planner is left alone
     for `backoff_s`; what it says more than `thinking_limit_s` after it was asked is an error.
+
+    `monitoring` says who else notices that a subtask is over, `triggers` how soon and how often is
+    thought again, `scene_change` whether another picture is a reason to.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,3 +38,6 @@ class SlowBrainConfig(BaseModel):
     replan_budget: int = Field(default=20, ge=0)
     backoff_s: float = Field(default=0.5, ge=0)
     thinking_limit_s: float = Field(default=60.0, gt=0)
+    monitoring: MonitoringConfig = MonitoringConfig()
+    triggers: TriggersConfig = TriggersConfig()
+    scene_change: SceneChangeConfig = SceneChangeConfig()

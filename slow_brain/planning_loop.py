@@ -17,16 +17,22 @@ from bridge.messages import (
     Plan,
     PlanningStatus,
     PlanRequest,
+    Remark,
     Subtask,
+    SubtaskReport,
     SubtaskState,
     Thought,
 )
 from bridge.specs import LatentSpec
 from slow_brain.config import SlowBrainConfig
+from slow_brain.scene_change import SceneChange
 from slow_brain.subtask_state import SubtaskList
+from slow_brain.triggers import Trigger, TriggerKind, TriggerPolicy
 
 Phase = Literal["idle", "thinking", "acting", "goal_done", "goal_failed"]
 _NANOSECONDS = 1_000_000_000
+# A person who goes on talking must not make the planner's prompt grow.
+_REMARKS_KEPT = 8
 
 
 class PlanningLoop:
@@ -48,13 +54,23 @@ class PlanningLoop:
         # Of the request under way; "" once its plan is there.
         self._wanted_plan_id = ""
         self._thoughts: tuple[Thought, ...] = ()
-        self._trigger: str | None = None
+        self._triggers = TriggerPolicy(
+            config.triggers,
+            plan_age_s=1 / config.rate_hz,
+            replans_per_goal=config.replan_budget,
+        )
+        self._scene = SceneChange(config.scene_change)
+        self._seen: Observation | None = None
+        self._remarks: tuple[str, ...] = ()
+        self._remark_id = ""
+        self._trigger: Trigger | None = None
         self._not_before_ns = 0
         self._planned_stamp_ns = -1
+        # The subtask that was under way when the planner was asked.
+        self._asked_about: str | None = None
         self._started_ns = 0
         self._active_since_ns = 0
         self._verdicts: dict[str, int] = {}
-        self._replans = 0
         self._plans_made = 0
         self._plan_latency_s = 0.0
         self._latent_stamp_ns: int | None = None
@@ -64,14 +80,39 @@ class PlanningLoop:
         """The goal that is being followed; "" before the first."""
         return self._goal.id if self._goal else ""
 
+    @property
+    def active(self) -> Subtask | None:
+        """The subtask under way."""
+        return self._subtasks.active
+
+    @property
+    def has_word_of_a_person(self) -> bool:
+        """Whether somebody waits to be answered, so that thinking on is of no use."""
+        return self._triggers.has_word_of_a_person
+
+    @property
+    def replans(self) -> int:
+        """What the goal has cost of its budget."""
+        return self._triggers.replans
+
+    @property
+    def plan(self) -> Plan | None:
+        """The newest plan for the goal."""
+        return self._plan
+
+    @property
+    def trigger(self) -> Trigger | None:
+        """Why the planner was asked last, and what caused it."""
+        return self._trigger
+
     def follow(self, goal: Goal) -> None:
         """Drop everything and follow `goal`: the next request is made at once."""
         self._goal, self._phase, self._reason = goal, "thinking", ""
         self._subtasks = SubtaskList(goal.id, self._config.subtask_timeout_s)
         self._plan, self._wanted_plan_id, self._thoughts = None, "", ()
-        self._trigger, self._not_before_ns = "new goal", 0
-        self._planned_stamp_ns = -1
-        self._verdicts, self._replans, self._plans_made = {}, 0, 0
+        self._triggers.follow_goal("", self._seen, goal.stamp_ns)
+        self._trigger, self._not_before_ns, self._planned_stamp_ns = None, 0, -1
+        self._verdicts, self._plans_made, self._remarks = {}, 0, ()
         self._latent_stamp_ns = None
 
     def resume(self, status: PlanningStatus) -> None:
@@ -86,22 +127,27 @@ class PlanningLoop:
         self._phase, self._reason = status.phase, status.reason
         self._subtasks.restore(status.subtasks)
         self._plan, self._plan_latency_s = status.plan, status.plan_latency_s
-        self._plans_made, self._replans = status.plans_made, status.replans
-        self._active_since_ns = status.active_since_ns
-        self._trigger = "planner restarted"
+        self._plans_made, self._active_since_ns = status.plans_made, status.active_since_ns
+        self._triggers.resume_goal(status.replans, status.stamp_ns)
+        self._triggers.begin_subtask(self.active.text if self.active else "")
 
     def next_request(self, observation: Observation | None, now_ns: int) -> PlanRequest | None:
         """Return what to think about now, or None while there is no reason to think."""
         if self._goal is None or self._phase not in ("thinking", "acting") or observation is None:
             return None
+        self._seen = observation
         self._check_timeout(now_ns)
         if now_ns < self._not_before_ns or observation.stamp_ns <= self._planned_stamp_ns:
             return None
-        trigger = self._trigger or self._periodic(now_ns)
-        if trigger is None or self._phase == "goal_failed":
+        if change := self._scene.look(observation):
+            self._note(TriggerKind.SCENE_CHANGE, change, now_ns)
+        trigger = self._triggers.next(observation, now_ns)
+        if trigger is None:
             return None
-        self._trigger, self._started_ns = None, now_ns
+        self._scene.settle(observation)
+        self._trigger, self._started_ns = trigger, now_ns
         self._planned_stamp_ns = observation.stamp_ns
+        self._asked_about = self.active and self.active.id
         self._thoughts = ()
         self._plans_made += 1
         self._wanted_plan_id = f"{self._goal.id}.plan{self._plans_made}"
@@ -111,27 +157,72 @@ class PlanningLoop:
             finished=self._subtasks.done,
             current=self._subtasks.active,
             memory_summary="; ".join(each.text for each in self._subtasks.done),
-            trigger=trigger,
+            trigger=trigger.words,
             plan_id=self._wanted_plan_id,
+            remarks=self._remarks,
         )
 
-    def _periodic(self, now_ns: int) -> str | None:
-        is_due = seconds_between(self._started_ns, now_ns) >= 1 / self._config.rate_hz
-        return "period" if is_due else None
-
     def _check_timeout(self, now_ns: int) -> None:
-        active = self._subtasks.active
+        active = self.active
         if active and seconds_between(self._active_since_ns, now_ns) > active.timeout_s:
-            self._subtasks.end(SubtaskState.FAILED)
-            self._phase, self._verdicts = "thinking", {}
-            self._replan(f"{active.text!r} took longer than {active.timeout_s:g} s")
+            self._fail_active(f"{active.text!r} took longer than {active.timeout_s:g} s", now_ns)
 
-    def _replan(self, why: str) -> None:
-        """Note an unplanned turn; too many of them and the goal has failed."""
-        self._replans += 1
-        self._reason, self._trigger = why, why
-        if self._replans > self._config.replan_budget:
-            self.give_up(f"{why}; all {self._config.replan_budget} replans are spent")
+    def report(self, report: SubtaskReport, now_ns: int) -> None:
+        """Let what the monitors found take effect, if it is about the subtask under way.
+
+        What is done is followed by the next planned step at once; the planner looks again anyway.
+        """
+        active = self.active
+        if active is None or report.subtask_id != active.id:
+            return
+        match report.state:
+            case SubtaskState.DONE:
+                self._reason = report.reason
+                self._note(TriggerKind.DONE, report.reason, now_ns)
+                self._finish_active(now_ns)
+            case SubtaskState.FAILED:
+                self._fail_active(f"{active.text!r} failed: {report.reason}", now_ns)
+            case _:
+                self._note(TriggerKind.STALLED, report.reason, now_ns)
+
+    def hear(self, remark: Remark, now_ns: int) -> bool:
+        """Take in what a person says about the goal under way; the planner is asked at once.
+
+        What is done stays done. A remark that was heard already, that is older than the goal, or
+        for which nothing is under way, changes nothing.
+        """
+        if remark.id == self._remark_id or self._phase not in ("thinking", "acting"):
+            return False
+        self._remark_id = remark.id
+        if self._goal is None or remark.stamp_ns < self._goal.stamp_ns:
+            return False
+        self._remarks = (*self._remarks, remark.text)[-_REMARKS_KEPT:]
+        # A person does not wait for a planner's rest.
+        self._not_before_ns = 0
+        self._note(TriggerKind.REMARK, remark.text, now_ns)
+        return True
+
+    def _finish_active(self, now_ns: int) -> None:
+        self._subtasks.end(SubtaskState.DONE)
+        self._verdicts = {}
+        if self._triggers.gave_up:
+            self.give_up(self._triggers.gave_up)
+        elif self._subtasks.pending:
+            self._switch(self._subtasks.pending, now_ns)
+        else:
+            self._phase = "thinking"
+
+    def _fail_active(self, reason: str, now_ns: int) -> None:
+        self._subtasks.end(SubtaskState.FAILED)
+        self._phase, self._verdicts = "thinking", {}
+        self._note(TriggerKind.FAILED, reason, now_ns)
+
+    def _note(self, kind: TriggerKind, reason: str, now_ns: int) -> None:
+        """A reason to think again; one too many and the goal has failed."""
+        self._reason = reason
+        self._triggers.note(kind, reason, self._seen, now_ns)
+        if self._triggers.gave_up and kind is not TriggerKind.DONE:
+            self.give_up(self._triggers.gave_up)
 
     def give_up(self, reason: str) -> None:
         """End the goal as failed."""
@@ -154,10 +245,16 @@ class PlanningLoop:
         self._plan, self._wanted_plan_id = plan, ""
         self._plan_latency_s = seconds_between(self._started_ns, now_ns)
         active = self._subtasks.active
+        if (active and active.id) != self._asked_about:
+            # The monitors were faster: it speaks of a subtask that is over, and is asked anew.
+            return
         if plan.goal_done:
             self._count("goal", self._config.goal_confirmations, self._finish_goal)
         elif active is None:
             self._switch(plan.subtasks, now_ns)
+        elif plan.current_subtask_done and self._config.monitoring.verdict_is_a_vote:
+            # The monitors decide; what comes next is known already.
+            self._subtasks.expect(plan.subtasks)
         elif plan.current_subtask_done:
             self._count(
                 "done",
@@ -199,13 +296,15 @@ class PlanningLoop:
 
     def _drop(self, active: Subtask, steps: tuple[Subtask, ...], now_ns: int) -> None:
         self._subtasks.end(SubtaskState.SKIPPED)
-        self._replan(f"{steps[0].text!r} has to come before {active.text!r}")
-        self._trigger = None
-        if self._phase != "goal_failed":
+        self._reason = f"{steps[0].text!r} has to come before {active.text!r}"
+        if self._triggers.spend(self._reason):
             self._switch(steps, now_ns)
+        else:
+            self.give_up(self._triggers.gave_up)
 
     def _switch(self, steps: tuple[Subtask, ...], now_ns: int) -> None:
         self._subtasks.begin(steps[0])
+        self._triggers.begin_subtask(steps[0].text)
         # What was counted was said about another subtask.
         self._active_since_ns, self._verdicts = now_ns, {}
         self._subtasks.expect(steps[1:])
@@ -239,7 +338,7 @@ class PlanningLoop:
         The first try after an error is the repair; it comes after a short rest, and costs budget.
         """
         self._not_before_ns = now_ns + round(self._config.backoff_s * _NANOSECONDS)
-        self._replan(f"repair after {type(error).__name__}: {error}")
+        self._note(TriggerKind.REPAIR, f"repair after {type(error).__name__}: {error}", now_ns)
 
     def status(self, now_ns: int) -> PlanningStatus:
         """Return what people and the policy see."""
@@ -257,6 +356,6 @@ class PlanningLoop:
             plan_latency_s=self._plan_latency_s,
             latent_age_s=age_s,
             plans_made=self._plans_made,
-            replans=self._replans,
+            replans=self._triggers.replans,
             active_since_ns=self._active_since_ns,
         )

@@ -1,7 +1,7 @@
 """The planner as a node: goals and pictures in; status, thoughts and latents out.
 
 `step` may take as long as the planner thinks, because the node has a process of its own. A newer
-goal closes the planner between two of its yields.
+goal, or a remark, closes the planner between two of its yields; the monitors are asked there too.
 """
 
 import contextlib
@@ -10,8 +10,22 @@ from collections.abc import Generator
 from msgspec.structs import replace
 
 from bridge.clock import seconds_between
-from bridge.errors import ConfigError, ContractError, TandemError, UnknownGoalError
-from bridge.messages import Goal, Latent, Plan, PlanningStatus, PlanRequest, Thought
+from bridge.errors import (
+    ConfigError,
+    ContractError,
+    PluginSlowError,
+    TandemError,
+    UnknownGoalError,
+)
+from bridge.messages import (
+    Goal,
+    Latent,
+    Plan,
+    PlanningStatus,
+    PlanRequest,
+    Remark,
+    Thought,
+)
 from bridge.nodes import Mailboxes, blaming, publish_output, read_input
 from bridge.plugins import make_plugin
 from bridge.protocols import Clock, Planner
@@ -19,12 +33,16 @@ from bridge.specs import PlannerSpec
 from bridge.trace import TraceFact, emit
 from slow_brain.config import SlowBrainConfig
 from slow_brain.planning_loop import PlanningLoop
+from slow_brain.subtask_watch import SubtaskWatch
 
 _End = object()
 
 
 class PlanningNode:
-    """Reads `goal` and `observation`; writes `planning` and `latent`.
+    """Reads `goal`, `remark` and `observation`; writes `planning` and `latent`.
+
+    For its monitors it also reads `chunk`, `loop_status` and, in an evaluation that allows it,
+    `world`.
 
     What stands in `planning` when it starts is what a planner before it, which fell, showed last:
     it goes on from there.
@@ -39,8 +57,14 @@ class PlanningNode:
         self._clock = clock
         self._planner: Planner | None = None
         self._loop = PlanningLoop(config, None)
+        self._watch = SubtaskWatch(config.monitoring, inputs=inputs, outputs=outputs, clock=clock)
         self._kept_back: Latent | None = None
-        self.last_error = ""
+        self._planner_error = ""
+
+    @property
+    def last_error(self) -> str:
+        """The newest trouble of the planner, or of a monitor, that did not end the node."""
+        return self._planner_error or self._watch.last_error
 
     @property
     def spec(self) -> PlannerSpec | None:
@@ -58,6 +82,7 @@ class PlanningNode:
         )
         self._planner = planner
         self._loop = PlanningLoop(self._config, planner.spec.latent)
+        self._watch.start()
         shown: PlanningStatus | None = read_input(self._outputs, "planning")
         if shown is not None:
             self._loop.resume(shown)
@@ -81,14 +106,23 @@ class PlanningNode:
         goal: Goal | None = read_input(self._inputs, "goal")
         if goal is not None and goal.id != self._loop.goal_id:
             self._loop.follow(goal)
+        self._hear(now_ns)
+        self._watch.look(self._loop)
         request = self._loop.next_request(read_input(self._inputs, "observation"), now_ns)
         if request is not None:
             self._think(self._planner, request)
         self._publish_status()
 
+    def _hear(self, now_ns: int) -> None:
+        """Take in what a person has said since."""
+        remark: Remark | None = read_input(self._inputs, "remark")
+        if remark is not None and self._loop.hear(remark, now_ns):
+            facts = {"text": remark.text, "source": remark.source}
+            emit(self._outputs, "planner.remark", now_ns, goal_id=self._loop.goal_id, **facts)
+
     def _think(self, planner: Planner, request: PlanRequest) -> None:
         self._publish_status()
-        self._tell("planner.asked", request)
+        self._tell("planner.asked", request, **self._cause())
         try:
             self._run(planner, request)
         except UnknownGoalError as error:
@@ -98,7 +132,7 @@ class PlanningNode:
             # again until the budget is spent.
             self._note(error)
         else:
-            self.last_error = ""
+            self._planner_error = ""
 
     def _run(self, planner: Planner, request: PlanRequest) -> None:
         has_plan, started_ns, self._kept_back = False, self._clock.now_ns(), None
@@ -109,6 +143,7 @@ class PlanningNode:
                     return
                 self._check_time(started_ns)
                 self._take(result, request)
+                self._watch.look(self._loop)
                 has_plan |= isinstance(result, Plan)
         if not has_plan:
             raise ContractError(leaf="planner.plan", expected="a plan", got="none")
@@ -117,8 +152,12 @@ class PlanningNode:
         """A thought about what was seen long ago must not move the robot."""
         taken_s = seconds_between(started_ns, self._clock.now_ns())
         if taken_s > self._config.thinking_limit_s:
-            limit = f"all results within {self._config.thinking_limit_s:g} s"
-            raise ContractError(leaf="planner.plan", expected=limit, got=f"one after {taken_s:g} s")
+            raise PluginSlowError(
+                plugin=self._config.planner,
+                verb="plan",
+                taken_s=taken_s,
+                limit_s=self._config.thinking_limit_s,
+            )
 
     def _take(self, result: Thought | Plan | Latent, request: PlanRequest) -> None:
         # Stamped here, by the run's own clock: a planner need not know what time it is.
@@ -158,12 +197,29 @@ class PlanningNode:
 
     def _is_outdated(self, request: PlanRequest) -> bool:
         goal: Goal | None = read_input(self._inputs, "goal")
-        return goal is not None and goal.id != request.goal.id
+        if goal is not None and goal.id != request.goal.id:
+            return True
+        self._hear(self._clock.now_ns())
+        return self._loop.has_word_of_a_person
 
     def _note(self, error: TandemError) -> None:
-        self.last_error = f"{type(error).__name__}: {error}"
-        emit(self._outputs, "planner.failed", self._clock.now_ns(), error=self.last_error)
+        self._planner_error = f"{type(error).__name__}: {error}"
+        facts = {"error": self._planner_error, "plugin": self._config.planner}
+        emit(self._outputs, "planner.failed", self._clock.now_ns(), **facts)
         self._loop.fail(error, self._clock.now_ns())
+
+    def _cause(self) -> dict[str, TraceFact]:
+        """Why the planner is asked, and the observation that made it so."""
+        trigger = self._loop.trigger
+        if trigger is None:
+            return {}
+        return {
+            "trigger_kind": str(trigger.kind),
+            "trigger_stamp_ns": trigger.stamp_ns,
+            "trigger_observation_sequence": trigger.observation_sequence,
+            "trigger_observation_stamp_ns": trigger.observation_stamp_ns,
+            "replans": self._loop.replans,
+        }
 
     def _tell(self, kind: str, request: PlanRequest, **facts: TraceFact) -> None:
         """Tell the trace, with what the thinking began from."""

@@ -20,6 +20,7 @@ class TriggerKind(StrEnum):
     """Why the planner is asked, the most urgent first."""
 
     NEW_GOAL = "new goal"
+    RESUMED = "planner restarted"
     REMARK = "remark"
     DONE = "subtask done"
     FAILED = "subtask failed"
@@ -30,8 +31,6 @@ class TriggerKind(StrEnum):
 
 
 _URGENCY = {kind: number for number, kind in enumerate(TriggerKind)}
-# A person does not wait, and a robot that has finished something stands idle.
-_AT_ONCE = frozenset({TriggerKind.NEW_GOAL, TriggerKind.REMARK, TriggerKind.DONE})
 _COSTLY = frozenset(
     {TriggerKind.FAILED, TriggerKind.REPAIR, TriggerKind.STALLED, TriggerKind.SCENE_CHANGE}
 )
@@ -55,18 +54,20 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def words(self) -> str:
         """What the planner and the trace are told."""
-        return f"{self.kind}: {self.reason}" if self.reason else str(self.kind)
+        if not self.reason or self.reason.startswith(self.kind):
+            return self.reason or str(self.kind)
+        return f"{self.kind}: {self.reason}"
 
 
 class TriggersConfig(BaseModel):
     """How soon and how often the planner is asked again.
 
     A plan older than `plan_age_s` [s] is renewed; None leaves that to the planner's `rate_hz`.
-    After something went wrong the planner is asked at the earliest `cooldown_s` [s] after it was
-    asked last, twice as long after each further time with the same subtask, up to `cooldown_max_s`.
-    `replans_per_subtask` and `replans_per_goal` bound how often; then the goal has failed. What is
-    done, what a person says and plan age cost nothing, but a subtask that is done over and over
-    does.
+    When something went wrong the planner is asked at once, the next time at the earliest
+    `cooldown_s` [s] later, and twice as long after each further time with the same subtask, up to
+    `cooldown_max_s`. `replans_per_subtask` bounds how often, as does `slow_brain.replan_budget` for
+    the whole goal; then the goal has failed. What is done, what a person says and plan age cost
+    nothing, but a subtask that is done over and over does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -74,20 +75,21 @@ class TriggersConfig(BaseModel):
     plan_age_s: float | None = Field(default=None, gt=0)
     cooldown_s: float = Field(default=0.5, ge=0)
     cooldown_max_s: float = Field(default=10.0, ge=0)
-    replans_per_subtask: int = Field(default=5, ge=0)
-    replans_per_goal: int = Field(default=20, ge=0)
+    replans_per_subtask: int = Field(default=10, ge=0)
 
 
 class TriggerPolicy:
     """Collects reasons, and says which one to think about, and when. For one thread.
 
     Args:
-        config: Times and budgets.
+        config: Times, and the budget of a subtask.
         plan_age_s: How old a plan may grow where the settings do not say [s].
+        replans_per_goal: The budget of a goal.
     """
 
-    def __init__(self, config: TriggersConfig, *, plan_age_s: float) -> None:
+    def __init__(self, config: TriggersConfig, *, plan_age_s: float, replans_per_goal: int) -> None:
         self._config = config
+        self._replans_per_goal = replans_per_goal
         self._plan_age_s = config.plan_age_s or plan_age_s
         self._waiting: dict[TriggerKind, Trigger] = {}
         self._subtask = ""
@@ -96,6 +98,7 @@ class TriggerPolicy:
         self._spent = 0
         self._in_a_row = 0
         self._asked_ns: int | None = None
+        self._costly_ns: int | None = None
         self._gave_up = ""
 
     @property
@@ -120,10 +123,14 @@ class TriggerPolicy:
         self._done_texts.clear()
         self._spent_on.clear()
         self._spent = self._in_a_row = 0
+        self._costly_ns = None
         self._wait_with(TriggerKind.NEW_GOAL, reason, seen, now_ns)
 
-    def resume_goal(self, replans: int) -> None:
-        """Go on with a goal after a restart, with what it has cost so far."""
+    def resume_goal(self, replans: int, now_ns: int) -> None:
+        """Go on with a goal after a restart, with what it has cost so far; asked about at once."""
+        self.follow_goal("", None, now_ns)
+        self._waiting.clear()
+        self._wait_with(TriggerKind.RESUMED, "", None, now_ns)
         self._spent = replans
 
     def begin_subtask(self, text: str) -> None:
@@ -146,13 +153,28 @@ class TriggerPolicy:
             # The person has changed what is asked, so that it is worth trying anew.
             self._spent_on.clear()
             self._in_a_row = 0
-        if self._costs(kind) and not self._pay(reason):
-            self._waiting.clear()
-            return
-        self._wait_with(kind, reason, seen, now_ns)
+        if not self._costs(kind) or self.spend(reason):
+            self._wait_with(kind, reason, seen, now_ns)
+
+    def spend(self, reason: str) -> bool:
+        """Take one replan from both budgets; False if there was none left, and the goal is over."""
+        here, allowed_here = self._subtask, self._config.replans_per_subtask
+        if self._spent >= self._replans_per_goal:
+            self._give_up(f"{reason}; all {self._replans_per_goal} replans are spent")
+        elif self._spent_on.get(here, 0) >= allowed_here:
+            self._give_up(f"{reason}; all {allowed_here} replans of {here!r} are spent")
+        else:
+            self._spent += 1
+            self._in_a_row += 1
+            self._spent_on[here] = self._spent_on.get(here, 0) + 1
+        return not self._gave_up
+
+    def _give_up(self, reason: str) -> None:
+        self._gave_up = reason
+        self._waiting.clear()
 
     def next(self, seen: Observation, now_ns: int) -> Trigger | None:
-        """The most urgent reason that may be acted on now; thinking answers all that wait.
+        """The most urgent reason that may be acted on now; thinking answers all that may.
 
         Args:
             seen: The newest observation, which the planner will be shown.
@@ -161,11 +183,15 @@ class TriggerPolicy:
         if self._gave_up:
             return None
         self._note_age(seen, now_ns)
-        due = min(self._waiting.values(), key=lambda each: _URGENCY[each.kind], default=None)
-        if due is None or not self._may_ask(due.kind, now_ns):
+        ready = [kind for kind in self._waiting if self._may_ask(kind, now_ns)]
+        if not ready:
             return None
-        self._waiting.clear()
+        due = self._waiting[min(ready, key=lambda kind: _URGENCY[kind])]
+        for kind in ready:
+            del self._waiting[kind]
         self._asked_ns = now_ns
+        if due.kind in _COSTLY:
+            self._costly_ns = now_ns
         return due
 
     def _note_age(self, seen: Observation, now_ns: int) -> None:
@@ -176,14 +202,17 @@ class TriggerPolicy:
             self.note(TriggerKind.PLAN_AGE, "", seen, now_ns)
 
     def _may_ask(self, kind: TriggerKind, now_ns: int) -> bool:
-        if kind in _AT_ONCE or self._asked_ns is None:
+        if kind is TriggerKind.PLAN_AGE and TriggerKind.REPAIR in self._waiting:
+            # A planner that has just failed is left alone; one that is merely asked about a stall
+            # again and again still looks at its own rate.
+            return False
+        if kind not in _COSTLY or self._costly_ns is None:
             return True
-        passed_s = seconds_between(self._asked_ns, now_ns)
-        return passed_s >= (self._cooldown_s() if kind in _COSTLY else 0.0)
+        return seconds_between(self._costly_ns, now_ns) >= self._cooldown_s()
 
     def _cooldown_s(self) -> float:
-        """Twice as long each time with the same subtask; the first time once."""
-        doublings = min(max(self._in_a_row - 1, 0), 30)
+        """Twice as long each time with the same subtask."""
+        doublings = min(max(self._in_a_row - 2, 0), 30)
         return min(self._config.cooldown_s * 2**doublings, self._config.cooldown_max_s)
 
     def _costs(self, kind: TriggerKind) -> bool:
@@ -192,20 +221,6 @@ class TriggerPolicy:
         is_repeated = self._subtask in self._done_texts
         self._done_texts.add(self._subtask)
         return is_repeated
-
-    def _pay(self, reason: str) -> bool:
-        """Take one replan from both budgets; say whether there was one left in each."""
-        config, spent_here = self._config, self._spent_on.get(self._subtask, 0)
-        if self._spent >= config.replans_per_goal:
-            self._gave_up = f"{reason}; all {config.replans_per_goal} replans of the goal are spent"
-        elif spent_here >= config.replans_per_subtask:
-            allowed = f"{config.replans_per_subtask} replans of {self._subtask!r}"
-            self._gave_up = f"{reason}; all {allowed} are spent"
-        else:
-            self._spent += 1
-            self._in_a_row += 1
-            self._spent_on[self._subtask] = spent_here + 1
-        return not self._gave_up
 
     def _wait_with(
         self, kind: TriggerKind, reason: str, seen: Observation | None, now_ns: int

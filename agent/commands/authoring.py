@@ -24,16 +24,15 @@ def new(
     folder: Annotated[Path, typer.Option(help="Where its folder is made.")] = Path(),
 ) -> None:
     """Write a plug-in of your own: a small package that runs as it is."""
-    from agent.scaffold.package import SETTINGS, class_name, write_package
+    from agent.scaffold.package import uninstalled, write_package
 
     package = write_package(kind, name, folder)
-    setting = next(setting for known, setting in SETTINGS.items() if known == kind)
     typer.echo(f"Written: {package}/ with {', '.join(sorted(f.name for f in package.iterdir()))}")
     typer.echo(f"Install it:     pip install -e {package}")
     typer.echo(f"Test it:        pytest {package}")
     typer.echo(f"Does it fit?    agent check {package / f'{name}.yaml'}")
     typer.echo(f"Run it:         agent serve --preset {package / f'{name}.yaml'}")
-    typer.echo(f"Not installed:  --set {setting}={name}:{class_name(name)}, from its folder")
+    typer.echo(f"Not installed:  --set {uninstalled(kind, name)}, from its folder")
 
 
 @told

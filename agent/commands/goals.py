@@ -63,6 +63,25 @@ def run(
     _finish(result, json_file)
 
 
+@told
+def say(
+    remark: Annotated[str, typer.Argument(help='What is to be different: "no, the other one".')],
+    url: UrlOption = DEFAULT_URL,
+    token: TokenOption = "",
+) -> None:
+    """Say something about the goal under way; what is done stays done.
+
+    The planner is asked again at once, with your words.
+    """
+    from contextlib import closing
+
+    from agent.client import AgentClient
+
+    with closing(AgentClient(url, token=token)) as client:
+        client.remark(remark)
+    typer.echo("Heard: the planner is asked again.")
+
+
 def _watch(goal: str, url: str, token: str, timeout_s: float) -> dict[str, object]:
     from contextlib import closing
 

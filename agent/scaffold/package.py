@@ -18,6 +18,7 @@ SETTINGS: Mapping[PluginKind, str] = {
     "robot": "robot.kind",
     "memory": "fast_brain.memory",
     "stitcher": "fast_brain.stitcher",
+    "monitor": "slow_brain.monitoring.use",
 }
 _GOALS: Mapping[str, str] = {"memory": "open the window"}
 _USUAL_GOAL = "reach left"
@@ -60,6 +61,13 @@ def write_package(kind: str, name: str, folder: Path) -> Path:
 def class_name(name: str) -> str:
     """The class of a plug-in: MyPlanner for my_planner."""
     return "".join(word.capitalize() for word in name.split("_"))
+
+
+def uninstalled(kind: str, name: str) -> str:
+    """The override that chooses the plug-in in its own folder, without installing it."""
+    setting = next(setting for known, setting in SETTINGS.items() if known == kind)
+    chosen = f"{name}:{class_name(name)}"
+    return f"'{setting}=[{{kind: \"{chosen}\"}}]'" if kind == "monitor" else f"{setting}={chosen}"
 
 
 def distribution_name(name: str) -> str:
@@ -113,7 +121,7 @@ def _fill(kind: PluginKind, name: str, template: str) -> str:
         "my-plugin": distribution_name(name),
         "MyPlugin": class_name(name),
         "ENTRY_POINT_GROUP": GROUPS[kind],
-        "SETTING": SETTINGS[kind],
+        "SETTING": uninstalled(kind, name),
         "KIND": kind,
         "GOAL": _GOALS.get(kind, _USUAL_GOAL),
     }

@@ -107,7 +107,7 @@ class MonitorSet:
             Done or failed, when enough agree; active when one finds that it is stuck. The reason
             names who said so.
         """
-        if self._subtask is None or not self._is_due(now_ns):
+        if not self.is_due(now_ns):
             return None
         self._looked_ns = now_ns
         stuck: SubtaskReport | None = None
@@ -121,7 +121,10 @@ class MonitorSet:
                 self._votes[report.state, index] = report
         return self._verdict(now_ns) or stuck
 
-    def _is_due(self, now_ns: int) -> bool:
+    def is_due(self, now_ns: int) -> bool:
+        """Whether it is time to look; never while there is nothing to watch, or nobody to do it."""
+        if self._subtask is None or not self._asked():
+            return False
         if self._looked_ns is None:
             return True
         return now_ns - self._looked_ns >= _NS_PER_S / self._config.rate_hz

@@ -24,6 +24,9 @@ class MonitoringConfig(BaseModel):
     longer than `look_limit_s` [s] is blamed, and a monitor that fails `failures_allowed` times in
     a row is left out for the rest of the run.
 
+    The planner's own verdict ends a subtask by itself, after `slow_brain.done_confirmations`. With
+    `verdict_is_a_vote` it does not: name the monitor `planner_verdict`, and it is one vote.
+
     Only with `may_ask_simulator` may a monitor decide by what no robot can see.
     """
 
@@ -36,4 +39,5 @@ class MonitoringConfig(BaseModel):
     rate_hz: float = Field(default=10.0, gt=0, le=200)
     look_limit_s: float = Field(default=0.05, gt=0)
     failures_allowed: int = Field(default=3, ge=0)
+    verdict_is_a_vote: bool = False
     may_ask_simulator: bool = False

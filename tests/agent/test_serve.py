@@ -81,6 +81,22 @@ def test_a_body_that_is_no_goal_is_refused(
     assert run.read("goal") is None
 
 
+def test_a_remark_is_for_the_goal_under_way(http: TestClient, run: FakeRuntime) -> None:
+    """Without a goal under way a remark is refused; with one, the planner gets the words."""
+    remark = {"text": " no,  the other one ", "source": "test"}
+    assert http.post("/remarks", json=remark).status_code == 409
+    http.post("/goals", json=GOAL)
+    run.publish("planning", planning(run.read("goal"), "acting", SubtaskState.ACTIVE))
+    assert http.post("/remarks", json={"text": "  "}).status_code == 422
+    assert http.post("/remarks", json=remark).status_code == 202
+    said = run.read("remark")
+    assert (said.text, said.source) == ("no, the other one", "test")
+    run.publish("planning", planning(run.read("goal"), "goal_done", SubtaskState.DONE))
+    answer = http.post("/remarks", json=remark)
+    assert answer.status_code == 409
+    assert "No goal is under way" in answer.json()["message"]
+
+
 def test_another_robot_leaves_the_words_to_its_planner(run: FakeRuntime) -> None:
     """Only the scene's words are known beforehand."""
     assert door(run, point_arm()).post("/goals", json={"text": "reach Mars"}).status_code == 202

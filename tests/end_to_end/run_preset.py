@@ -22,7 +22,7 @@ def run(preset: str, *overrides: str) -> dict[str, object]:
         return {
             "decision": runtime.read("loop_status").last_decision,
             "plans": runtime.read("planning").plans_made,
-            "subtasks": [subtask.text for subtask in runtime.read("planning").subtasks],
+            "subtasks": [f"{each.text} {each.state}" for each in runtime.read("planning").subtasks],
             "latent_age_s": chunk.latent_age_s if chunk else None,
             "errors": [sign.last_error for sign in runtime.health().values() if sign.last_error],
         }

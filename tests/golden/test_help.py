@@ -17,6 +17,7 @@ COMMANDS = (
     ("demo",),
     ("serve",),
     ("run",),
+    ("say",),
     ("stop",),
     ("release",),
     ("eval",),

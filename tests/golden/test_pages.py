@@ -10,7 +10,14 @@ from typer.testing import CliRunner
 from agent.cli import app
 
 _ROOT = Path(__file__).parents[2]
-_NAMES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/http.md", "docs/evaluation.md")
+_NAMES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/http.md",
+    "docs/plugins.md",
+    "docs/evaluation.md",
+)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 _FENCE = re.compile(r"^```\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _IN_TEXT = re.compile(r"`(agent [a-z][^`]*)`")

@@ -12,9 +12,9 @@ _BLOCK = re.compile(r"### (?P<title>[^\n]+)\n\n```python\n(?P<code>.*?)```", re.
 _LONGEST_RECIPE = 38
 
 
-def recipes() -> dict[str, str]:
+def recipes(page: Path = _PAGE) -> dict[str, str]:
     """The code below each heading."""
-    return {found["title"]: found["code"] for found in _BLOCK.finditer(_PAGE.read_text("utf-8"))}
+    return {found["title"]: found["code"] for found in _BLOCK.finditer(page.read_text("utf-8"))}
 
 
 def promises(code: str) -> list[Callable[[], None]]:

@@ -138,7 +138,7 @@ def test_it_thinks_at_its_rate(driver: Driver) -> None:
     """At 2 Hz there is half a second between the starts of two thoughts."""
     driver.think("a")
     assert driver.look(after_s=0.49) is None
-    assert driver.must_look(after_s=0.01).trigger == "period"
+    assert driver.must_look(after_s=0.01).trigger == "plan age"
 
 
 def test_the_request_says_what_is_done_and_under_way(driver: Driver) -> None:
@@ -234,7 +234,7 @@ def test_a_subtask_that_takes_too_long_fails(driver: Driver) -> None:
     driver.think("a", "b")
     driver.think("a", "b", after_s=9.9)
     request = driver.must_look(after_s=0.2)
-    assert request.trigger == "'a' took longer than 10 s"
+    assert request.trigger == "subtask failed: 'a' took longer than 10 s"
     assert request.current is None
     assert (driver.phase, driver.states[0]) == ("thinking", ("a", "failed"))
 

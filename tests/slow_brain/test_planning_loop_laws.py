@@ -1,3 +1,5 @@
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -9,11 +11,14 @@ from bridge.messages import (
     Plan,
     PlanningStatus,
     PlanRequest,
+    Remark,
     Subtask,
+    SubtaskReport,
     SubtaskState,
 )
 from slow_brain.config import SlowBrainConfig
 from slow_brain.planning_loop import PlanningLoop
+from slow_brain.triggers import TriggerKind, TriggersConfig
 
 SECOND_NS = 1_000_000_000
 OVER = ("goal_done", "goal_failed")
@@ -34,14 +39,27 @@ configs = st.builds(
     switch_confirmations=st.integers(1, 2),
     goal_confirmations=st.integers(1, 2),
     subtask_timeout_s=st.just(2.0),
+    triggers=st.builds(
+        TriggersConfig,
+        replans_per_subtask=st.integers(0, 3),
+        cooldown_s=st.sampled_from([0.0, 0.5]),
+    ),
 )
+COSTLY = (TriggerKind.FAILED, TriggerKind.REPAIR, TriggerKind.STALLED, TriggerKind.SCENE_CHANGE)
+REPORTED = (SubtaskState.DONE, SubtaskState.FAILED, SubtaskState.ACTIVE)
 answers = st.tuples(
     st.sampled_from(["plan", "done", "goal done", "nothing", "other id", "error", "give up"]),
     st.lists(st.sampled_from("abc"), min_size=1, max_size=3),
 )
+reports = st.tuples(st.sampled_from(REPORTED), st.booleans())
 events = st.one_of(
     st.tuples(st.just("goal"), st.none()),
-    st.tuples(st.just("look"), st.tuples(st.sampled_from([0.1, 0.6, 2.5]), answers)),
+    st.tuples(st.just("remark"), st.none()),
+    st.tuples(st.just("report"), reports),
+    st.tuples(
+        st.just("look"),
+        st.tuples(st.sampled_from([0.1, 0.6, 2.5]), answers, st.none() | reports),
+    ),
 )
 
 
@@ -50,7 +68,8 @@ class Run:
 
     def __init__(self, config: SlowBrainConfig) -> None:
         self.config, self.loop = config, PlanningLoop(config, None)
-        self.now_ns, self.goals, self.triggers = SECOND_NS, 0, list[str]()
+        self.now_ns, self.goals, self.remarks = SECOND_NS, 0, 0
+        self.costly, self.waits_for_person = 0, False
         self.before = self.loop.status(self.now_ns)
 
     def ask(self) -> None:
@@ -58,24 +77,67 @@ class Run:
         self.goals += 1
         goal = Goal(text="g", id=f"goal-{self.goals}", source="test", stamp_ns=self.now_ns)
         self.loop.follow(goal)
-        self.triggers = []
+        self.costly, self.waits_for_person = 0, True
         self.before = self.loop.status(self.now_ns)
 
-    def look(self, after_s: float, kind: str, texts: list[str]) -> None:
+    def remark(self) -> None:
+        """A person says something."""
+        self.remarks += 1
+        said = Remark(
+            text="no, the other", id=f"{self.remarks}", source="test", stamp_ns=self.now_ns
+        )
+        is_heard = self.loop.hear(said, self.now_ns)
+        assert is_heard == (self.before.phase in ("thinking", "acting"))
+        assert not self.loop.hear(said, self.now_ns)
+        self.waits_for_person |= is_heard
+        self.check()
+
+    def report(self, state: SubtaskState, *, is_mine: bool) -> None:
+        """A monitor has found something about the subtask under way, or about another."""
+        active = self.loop.active
+        subtask_id = active.id if active and is_mine else "another"
+        found = SubtaskReport(subtask_id=subtask_id, state=state, reason="r", stamp_ns=self.now_ns)
+        self.loop.report(found, self.now_ns)
+        if active and not is_mine:
+            assert self.loop.active == active
+        self.check()
+
+    def look(
+        self,
+        after_s: float,
+        kind: str,
+        texts: list[str],
+        meanwhile: tuple[SubtaskState, bool] | None = None,
+    ) -> None:
         """Time passes, and if the loop wants to think, the planner answers."""
         self.now_ns += round(after_s * SECOND_NS)
         seen = Observation(stamp_ns=self.now_ns, sequence=0, images={}, proprioception={})
         request = self.loop.next_request(seen, self.now_ns)
         self.check()
         if request is None:
+            assert not self.waits_for_person or self.before.phase == "goal_failed"
             return
-        self.triggers.append(request.trigger)
+        self._check_trigger(request)
+        if meanwhile is not None:
+            self.report(meanwhile[0], is_mine=meanwhile[1])
         try:
             self._answer(request, kind, texts)
         except ContractError as error:
             assert kind in ("nothing", "other id")
             self.loop.fail(error, self.now_ns)
         self.check()
+
+    def _check_trigger(self, request: PlanRequest) -> None:
+        """A person's word comes first; every trigger is said, with what caused it."""
+        trigger = self.loop.trigger
+        assert trigger is not None
+        assert request.trigger == trigger.words
+        assert trigger.stamp_ns <= self.now_ns
+        assert trigger.observation_stamp_ns <= self.now_ns
+        if self.waits_for_person:
+            assert trigger.kind in (TriggerKind.NEW_GOAL, TriggerKind.REMARK)
+        self.waits_for_person = False
+        self.costly += trigger.kind in COSTLY
 
     def _answer(self, request: PlanRequest, kind: str, texts: list[str]) -> None:
         if kind == "error":
@@ -90,9 +152,8 @@ class Run:
         now = self.loop.status(self.now_ns)
         check_phase(self.before, now)
         check_subtasks(self.before, now)
-        # A goal is thought about for a reason; each unplanned one costs a replan.
-        unplanned = [each for each in self.triggers if each not in ("new goal", "period")]
-        assert len(unplanned) <= self.config.replan_budget
+        assert self.costly <= self.config.replan_budget
+        assert now.replans <= self.config.replan_budget
         skipped = sum(each.state is SubtaskState.SKIPPED for each in now.subtasks)
         assert skipped <= self.config.replan_budget + 1
         assert now.goal is None or now.goal.id == f"goal-{self.goals}"
@@ -139,17 +200,21 @@ def check_subtasks(before: PlanningStatus, now: PlanningStatus) -> None:
 
 @given(configs, st.lists(events, max_size=40))
 def test_no_sequence_of_events_breaks_a_law(
-    config: SlowBrainConfig, happened: list[tuple[str, tuple[float, tuple[str, list[str]]] | None]]
+    config: SlowBrainConfig, happened: list[tuple[str, Any]]
 ) -> None:
     """No illegal move, no replan beyond the budget, no lost goal, no end but by a verdict."""
     run = Run(config)
     run.ask()
-    for _, look in happened:
-        if look is None:
+    for what, details in happened:
+        if what == "goal":
             run.ask()
+        elif what == "remark":
+            run.remark()
+        elif what == "report":
+            run.report(details[0], is_mine=details[1])
         else:
-            after_s, (kind, texts) = look
-            run.look(after_s, kind, texts)
+            after_s, (kind, texts), meanwhile = details
+            run.look(after_s, kind, texts, meanwhile)
 
 
 @given(configs, st.sampled_from(["error", "nothing", "other id"]))
@@ -157,7 +222,7 @@ def test_a_planner_that_never_plans_ends_the_goal(config: SlowBrainConfig, kind:
     """Every goal ends in bounded time when no answer is a plan."""
     run = Run(config)
     run.ask()
-    for _ in range(config.replan_budget + 1):
+    for _ in range(4 * (config.replan_budget + 1)):
         run.look(0.6, kind, ["a"])
     assert run.before.phase == "goal_failed"
 

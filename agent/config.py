@@ -62,6 +62,9 @@ class RuntimeConfig(BaseModel):
     limits are of one encoded message in shared memory [bytes], where two of each have room; so is
     `memory_limit_bytes`, of what the policy remembers.
 
+    A planner or a policy whose process holds more than its `…memory_limit_mb` [MB] is ended and, if
+    its rule says so, started anew; 0 is no limit.
+
     The four settings of restarting are those of every node that may be restarted (`RestartRule`);
     `restarts` changes them for one node, by its name.
     """
@@ -81,6 +84,8 @@ class RuntimeConfig(BaseModel):
     max_restarts: int = Field(default=5, ge=0)
     restarts: dict[str, RestartRule] = Field(default_factory=dict[str, RestartRule])
     planner_nice: int = Field(default=10, ge=0, le=19)
+    planner_memory_limit_mb: int = Field(default=0, ge=0)
+    policy_memory_limit_mb: int = Field(default=0, ge=0)
     observation_limit_bytes: int = Field(default=4 * 1024 * 1024, gt=0)
     latent_limit_bytes: int = Field(default=4 * 1024 * 1024, gt=0)
     memory_limit_bytes: int = Field(default=4 * 1024 * 1024, gt=0)

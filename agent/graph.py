@@ -69,6 +69,8 @@ def _planner(config: AgentConfig) -> NodeSpec:
         optional=True,
         hang_after_s=config.runtime.planner_hang_after_s,
         nice=config.runtime.planner_nice,
+        plugin=f"{config.slow_brain.planner}.plan",
+        memory_limit_mb=config.runtime.planner_memory_limit_mb,
         note=f"thinks at up to {config.slow_brain.rate_hz:g} Hz",
     )
 
@@ -88,6 +90,8 @@ def _policy(config: AgentConfig) -> NodeSpec:
         virtual_latency_s=config.runtime.policy_latency_s,
         restart="on_failure",
         hang_after_s=config.runtime.hang_after_s,
+        plugin=f"{config.fast_brain.policy}.act",
+        memory_limit_mb=config.runtime.policy_memory_limit_mb,
     )
 
 

@@ -52,6 +52,9 @@ class NodeSpec:
     goes on without it. An `observer` only looks at the others, and is ended after the robot.
     `note` is for the reader of the picture.
 
+    `plugin` names the other people's code that it runs, and the verb where that may hang, as
+    `my_planner.plan`: whom to blame. Its process may hold `memory_limit_mb` [MB]; 0 for no limit.
+
     What the kernel is told when nodes are processes: `nice` (0 is normal, 19 yields to all),
     `realtime_priority` of SCHED_FIFO (0 does not ask), and `cpu`, the core to stay on.
     `final_spin_us` [µs] is how long before each beat it watches the clock instead of sleeping.
@@ -66,6 +69,8 @@ class NodeSpec:
     virtual_latency_s: float | None = None
     idle_messages: int = 0
     restart: Literal["never", "on_failure"] = "never"
+    plugin: str = ""
+    memory_limit_mb: int = 0
     optional: bool = False
     observer: bool = False
     hang_after_s: float = 5.0

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.graph_parts import NodeSpec
+from agent.memory_limit import MemoryLimit
 from agent.process_cost import ProcessCost
 from bridge.errors import PluginError
 from bridge.messages import NodeHealth
@@ -42,6 +43,7 @@ class NodeHost:
         self._cost = cost
         self._health = health
         self._clock = clock
+        self._memory = MemoryLimit(spec.memory_limit_mb, spec.plugin)
         self._steps = 0
         # What the kernel granted, or whatever else is worth showing beside the health.
         self.detail = ""
@@ -61,6 +63,9 @@ class NodeHost:
         self.node.step(now_ns)
         self._steps += 1
         if self._reported_ns is None or now_ns - self._reported_ns >= _HEALTH_PERIOD_NS:
+            if self._cost is not None:
+                # Without a process of its own, a node's memory is not told from the others'.
+                self._memory.check()
             self.report(ready=True)
 
     def close(self) -> None:

@@ -102,7 +102,16 @@ class Supervisor:
         loading_s = self._graph.runtime.start_timeout_s
         limit_s = self._graph.node(node).hang_after_s if is_up else loading_s
         silent_s = seconds_between(last_ns, now_ns)
-        return f"silent for {silent_s:.1f} s" if silent_s > limit_s else ""
+        if silent_s <= limit_s:
+            return ""
+        return f"silent for {silent_s:.1f} s{self._blame(node, limit_s, is_up=is_up)}"
+
+    def _blame(self, node: str, limit_s: float, *, is_up: bool) -> str:
+        """Whose code it is that does not come back, and what it is allowed."""
+        plugin, _, verb = self._graph.node(node).plugin.rpartition(".")
+        if not plugin:
+            return ""
+        return f", limit {limit_s:g} s: plug-in {plugin}.{verb if is_up else '__init__'}"
 
     def _decide(self, event: NodeDown) -> SupervisorDecision:
         rule = self._rules[event.node]

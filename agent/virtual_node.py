@@ -113,7 +113,9 @@ class VirtualNode:
                 return NodeDown(self._spec.name, "died", "killed", now_ns)
             if self._hung_ns <= now_ns:
                 limit_s = self._spec.hang_after_s
-                return NodeDown(self._spec.name, "hung", f"silent for {limit_s:g} s", now_ns)
+                whose = f": plug-in {self._spec.plugin}" if self._spec.plugin else ""
+                reason = f"silent for {limit_s:g} s{whose}"
+                return NodeDown(self._spec.name, "hung", reason, now_ns)
             if self._host is not None and self._due_ns <= now_ns:
                 self._step(self._host, now_ns)
         except Exception as error:  # noqa: BLE001  # Logged, and the supervisor decides.

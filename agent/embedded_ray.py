@@ -116,8 +116,7 @@ class EmbeddedRay:
 def sweep_stale_runs() -> tuple[Path, ...]:
     """End what a killed run left behind, and say which folders went; another user's stay.
 
-    Ray's own helpers take a minute to notice that their run is gone. They are known by the run's
-    folder, which each of them is started with.
+    Ray's own helpers take a minute to notice that their run is gone; they are known by its folder.
     """
     stale = [folder for folder in _run_folders() if not _owner_lives(folder)]
     if stale:
@@ -137,9 +136,14 @@ def _owner_lives(folder: Path) -> bool:
 
 
 def _belongs_to(process: psutil.Process, folders: list[Path]) -> bool:
-    """Whether a process was started with one of these folders."""
+    """Whether a process was started with one of these folders, or writes its log there.
+
+    Some of Ray's helpers replace their command line by a title.
+    """
     try:
         words = process.cmdline()
+        if any(word.startswith("ray::") for word in words):
+            words += [file.path for file in process.open_files()]
     except psutil.Error:
         # It ended meanwhile, or is not ours to look at.
         return False

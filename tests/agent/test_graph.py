@@ -98,7 +98,10 @@ def test_rates_and_latencies_come_from_the_configuration() -> None:
 def test_the_picture_shows_rates_edges_and_rules() -> None:
     """`describe` says for each node how fast it runs, what it reads and writes, and its rule."""
     picture = build_graph(load_config("point_arm")).describe()
-    assert "control    100 Hz  observation, chunk, stop, watchdog_stop ─► command, loop_status" in picture
+    assert (
+        "control    100 Hz  observation, chunk, stop, watchdog_stop ─► command, loop_status"
+        in picture
+    )
     assert "restarted when it fails; if that does not help, the run goes on without it" in picture
     assert "goal" in picture
     assert "outside ─► planner, policy" in picture

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fast_brain.rate_keeper import TimeHistogram, RateKeeper
+from fast_brain.rate_keeper import RateKeeper, TimeHistogram
 
 PERIOD_NS = 10_000_000
 

@@ -14,13 +14,17 @@ import torch
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 
 from bridge.arrays import FloatArray
-from bridge.errors import ContractError, MissingWeightsError
+from bridge.clock import seconds_between
+from bridge.errors import ContractError, MissingWeightsError, TransportError
 from bridge.fusion.memory_vla import Fused, MemoryVla, StreamReading, published
 from bridge.fusion.memory_vla_weights import load_published
 from bridge.memories.contents import Streams
 from bridge.memories.memory_vla import Variant
 from bridge.memories.rows import StreamEntries
+from bridge.memories.stores import SharedMemoryReader
 from bridge.specs import LatentSpec
+
+_TRIES = 4
 
 
 class FusedLatent(NamedTuple):
@@ -69,6 +73,25 @@ class MemoryReader:
             _array(second.tokens),
             float(first.gate.mean()),
             float(second.gate.mean()),
+        )
+
+    def read_shared(self, memory: SharedMemoryReader, now_ns: int) -> FusedLatent:
+        """Fuse what another process remembers, read in place: nothing is copied but what is new.
+
+        Raises:
+            ContractError: Nothing was remembered yet, or the width is another.
+            TransportError: The writer was faster, each time it was tried.
+        """
+        for _ in range(_TRIES):
+            contents, streams = memory.streams()
+            fused = self.read(streams, seconds_between(contents.newest_stamp_ns, now_ns))
+            if memory.is_intact(contents):
+                return fused
+            # What was projected may be of rows that were taken again meanwhile.
+            self.forget()
+        raise TransportError(
+            f"The memory changed too often during each of {_TRIES} reads; write latents more "
+            "slowly than they are read."
         )
 
     def fuse_newest(self, streams: Streams) -> tuple[FloatArray, FloatArray]:

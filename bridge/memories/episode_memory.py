@@ -21,7 +21,7 @@ from bridge.memories.contents import (
     empty_contents,
     view_of,
 )
-from bridge.memories.rows import StreamRows, StreamState
+from bridge.memories.rows import GRACE_WRITES, StreamRows, StreamState
 from bridge.memories.stores import PrivateStore, RowStore, SharedAddress, SharedStore
 from bridge.messages import Latent, MemoryView
 from bridge.specs import LatentSpec, check_finite
@@ -167,6 +167,9 @@ class EpisodeMemory:
         """
         saved = decode(snapshot, EpisodeSnapshot)
         self._check_snapshot(saved)
+        # Loading takes many rows at once. Whoever still reads by an older table has to notice.
+        for _ in range(GRACE_WRITES + 1):
+            self.reset(episode_id=saved.episode_id, start_ns=saved.start_ns or 0)
         self._perceptual.load(saved.perceptual)
         self._cognitive.load(saved.cognitive)
         self._tell(

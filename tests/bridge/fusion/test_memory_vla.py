@@ -1,5 +1,7 @@
 """MemoryVLA's bank and reading: the published maths, the published names, and the gate's bounds."""
 
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from bridge.errors import ConfigError, ContractError, MissingWeightsError
+from bridge.errors import ConfigError, ContractError, MissingWeightsError, TransportError
 from bridge.fusion.memory_reader import MemoryReader, load_reader
 from bridge.fusion.memory_vla import MemoryVla, StreamReading, published
 from bridge.fusion.memory_vla_weights import load_published, named_as_published
 from bridge.memories.memory_vla import Consolidation, MemoryVlaMemory, Variant
+from bridge.memories.stores import SharedMemoryReader
 from bridge.specs import LatentSpec
 from bridge.testing import example_latent
 from tests.bridge.fusion.memory_vla_reference import ReferenceStream
@@ -170,6 +173,49 @@ def test_a_memory_that_stores_fused_latents_reads_its_weights(tmp_path: Path) ->
     fused = MemoryReader(network).read(memory.streams(), 0.0)
     memory.write(example_latent(SPEC, stamp_ns=SECOND_NS, sequence=1))
     np.testing.assert_allclose(memory.read(0).perceptual[0], fused.perceptual, atol=1e-6)
+
+
+@pytest.fixture
+def shared() -> Iterator[MemoryVlaMemory]:
+    """A memory that others read in place."""
+    run_id = f"test{uuid.uuid4().hex[:12]}"
+    memory = MemoryVlaMemory(latent=SPEC, capacity=3, shared_name="memory", run_id=run_id)
+    yield memory
+    memory.close()
+
+
+def test_another_processes_memory_is_read_in_place(shared: MemoryVlaMemory) -> None:
+    """Through shared memory the same is read as beside the writer, write after write."""
+    network = _network("openvla", sees_age=True)
+    assert shared.address is not None
+    remote = SharedMemoryReader(shared.address, SPEC)
+    here, there = MemoryReader(network), MemoryReader(network)
+    for call in range(9):
+        shared.write(example_latent(SPEC, stamp_ns=call * SECOND_NS, sequence=call))
+        mine = here.read(shared.streams(), 0.5)
+        theirs = there.read_shared(remote, call * SECOND_NS + SECOND_NS // 2)
+        np.testing.assert_array_equal(mine.perceptual, theirs.perceptual)
+        assert mine.gate_mean == theirs.gate_mean
+    remote.close()
+
+
+def test_a_reading_that_was_overtaken_is_thrown_away(
+    shared: MemoryVlaMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was projected of rows that changed meanwhile is forgotten, and the read is repeated."""
+    shared.write(example_latent(SPEC))
+    assert shared.address is not None
+    remote, reader = SharedMemoryReader(shared.address, SPEC), MemoryReader(_network("openvla"))
+    answers = iter([False, True])
+    monkeypatch.setattr(remote, "is_intact", lambda contents: next(answers))
+    forgotten: list[int] = []
+    monkeypatch.setattr(reader, "forget", lambda: forgotten.append(1))
+    reader.read_shared(remote, 0)
+    assert forgotten == [1]
+    monkeypatch.setattr(remote, "is_intact", lambda contents: False)
+    with pytest.raises(TransportError, match="each of 4 reads"):
+        reader.read_shared(remote, 0)
+    remote.close()
 
 
 def test_reading_draws_nothing_at_random() -> None:

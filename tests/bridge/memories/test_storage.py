@@ -12,8 +12,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from bridge.arrays import FloatArray
 from bridge.codec import decode, encode
 from bridge.errors import ContractError, TransportError
+from bridge.memories.contents import Streams
 from bridge.memories.episode_memory import LONGEST_WORDS_BYTES, EpisodeMemory, EpisodeSnapshot
 from bridge.memories.memory_vla import MemoryVlaMemory
 from bridge.memories.rows import GRACE_WRITES, SPARE_ROWS
@@ -78,6 +80,29 @@ def test_streams_are_read_in_place_and_stay_for_some_writes() -> None:
     for number in range(20, 20 + GRACE_WRITES):
         memory.write(_uniform(number))
     np.testing.assert_array_equal(entries.copy(), before)
+
+
+class _Shift:
+    """Stands in for a network: what is stored is not what came."""
+
+    def fuse_newest(self, streams: Streams) -> tuple[FloatArray, FloatArray]:
+        """One more than the newest."""
+        return streams.perceptual.copy()[-1] + 1, streams.cognitive.copy()[-1] + 1
+
+
+def test_storing_fused_latents_keeps_the_grace() -> None:
+    """The rule that takes the most rows a write leaves every row alone as long as promised."""
+    memory = MemoryVlaMemory(latent=SPEC, capacity=3, store_fused=True, fuser=_Shift())
+    memory.reset(episode_id="", start_ns=0)
+    for number in range(1, 40):
+        memory.write(_uniform(number))
+        entries = memory.streams().perceptual
+        before = entries.copy()
+        saved = memory.snapshot()
+        for later in range(number + 1, number + 1 + GRACE_WRITES):
+            memory.write(_uniform(later))
+        np.testing.assert_array_equal(entries.copy(), before)
+        memory.restore(saved)
 
 
 def test_a_reset_touches_no_tokens() -> None:
@@ -187,6 +212,23 @@ def test_a_reader_of_other_latents_is_refused_with_the_numbers(shared: WindowMem
         SharedMemoryReader(shared.address, other)
     with pytest.raises(TransportError, match="no mailbox"):
         SharedMemoryReader(SharedAddress("/nowhere", "/nowhere"), SPEC)
+
+
+def test_a_reader_notices_a_restore() -> None:
+    """A restore takes many rows at once: a table from before it is no longer to be relied on."""
+    memory = WindowMemory(latent=SPEC, capacity=30, shared_name="memory", run_id=_run_id())
+    try:
+        for number in range(1, 40):
+            memory.write(_uniform(number))
+        reader = _reader(memory)
+        before, _ = reader.streams()
+        view = memory.read(0)
+        memory.restore(memory.snapshot())
+        assert not reader.is_intact(before)
+        np.testing.assert_array_equal(reader.read(0).perceptual, view.perceptual)
+        reader.close()
+    finally:
+        memory.close()
 
 
 def test_words_that_do_not_fit_are_refused_and_change_nothing(shared: WindowMemory) -> None:

@@ -12,9 +12,9 @@ from bridge.errors import ConfigError, MissingWeightsError
 from bridge.training_run import Schedule
 
 OnStep = Callable[[int, dict[str, float]], None]
-PLANNER_STEPS, PLANNER_RATE = 4000, 1e-3
+PLANNER_STEPS, PLANNER_RATE = 8000, 1e-3
 WORDS_STEPS, WORDS_RATE = 3000, 8e-4
-LATENTS_STEPS, LATENTS_RATE = 2600, 6e-4
+LATENTS_STEPS, LATENTS_RATE = 4000, 6e-4
 RESIDUAL_STEPS, RESIDUAL_RATE = 1500, 1e-3
 # Pictures of scenes that nobody played, for the planner's first look.
 STILLS = 9000

@@ -33,10 +33,14 @@ _WAIT_NS = 10_000_000
 
 
 class RunPhase(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What the run asks of its processes: to begin, and which nodes are to end."""
+    """What the run asks of its processes: to begin, and which nodes are to end.
+
+    `owner_pid` is the process that asks, 0 if there is none of its own.
+    """
 
     is_running: bool
     ending: tuple[str, ...] = ()
+    owner_pid: int = 0
 
 
 class NodeProcess:
@@ -113,7 +117,18 @@ class NodeProcess:
 
     def _should_end(self) -> bool:
         phase = self._phase.read()
-        return phase is not None and self._spec.name in phase.ending
+        return phase is not None and (self._spec.name in phase.ending or _is_orphaned(phase))
+
+
+def _is_orphaned(phase: RunPhase) -> bool:
+    """Whether who ran us was killed: nobody will ask us to end, and the robot must be let go."""
+    if not phase.owner_pid:
+        return False
+    try:
+        os.kill(phase.owner_pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def _tell_the_kernel(spec: NodeSpec) -> RealtimeReport:

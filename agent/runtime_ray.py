@@ -4,6 +4,7 @@ Ray starts the processes and says when one has ended; nothing that the loop need
 it. It is imported by `embedded_ray.py` and `ray_actors.py` alone.
 """
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -90,7 +91,7 @@ class RayRuntime:
             check_specs(actors.declared_specs(self._graph.runtime.start_timeout_s))
             watch = self._watch = Watch(self._graph, embedded, actors, mail, self._clock)
             self._has_begun = True
-            mail.set_phase(RunPhase(is_running=True))
+            mail.set_phase(RunPhase(is_running=True, owner_pid=os.getpid()))
         except BaseException as error:
             self._end(f"it did not start: {error}", self._graph.runtime.stop_timeout_s)
             raise

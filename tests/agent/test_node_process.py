@@ -1,5 +1,7 @@
 import gc
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,13 +21,18 @@ def thawed() -> Iterator[None]:
     gc.unfreeze()
 
 
+ASKED_TO_END = RunPhase(is_running=True, ending=("a",))
+
+
 class Lived:
     """The life of a toy node that is asked to end at once."""
 
-    def __init__(self, kind: str = "Counter", **settings: Any) -> None:
+    def __init__(
+        self, kind: str = "Counter", asked: RunPhase = ASKED_TO_END, **settings: Any
+    ) -> None:
         self.trace = LocalRing[TraceEvent]()
         self.health, phase = InProcessLatestValue[Any](), InProcessLatestValue[RunPhase]()
-        phase.publish(RunPhase(is_running=True, ending=("a",)))
+        phase.publish(asked)
         spec = NodeSpec(
             name="a", node_class=f"toy_nodes:{kind}", config=None, rate_hz=100.0, **settings
         )
@@ -74,3 +81,11 @@ def test_what_a_node_raises_is_its_last_word() -> None:
         lived.live()
     sign: Any = lived.health.read()
     assert sign.last_error == "RuntimeError: no such camera"
+
+
+def test_a_node_ends_when_its_owner_was_killed() -> None:
+    """A process whose owner is gone lets go of its node, although nobody asks it to."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as owner:
+        owner.wait(30)
+    lived = Lived(asked=RunPhase(is_running=True, owner_pid=owner.pid))
+    assert not lived.live().ready

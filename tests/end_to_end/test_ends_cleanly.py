@@ -85,7 +85,7 @@ def test_an_interrupted_run_leaves_nothing_behind(
 
 
 def test_a_killed_run_is_cleaned_up_by_the_next(driver: Driver, tmp_path: Path) -> None:
-    """After `kill -9` no node goes on; processes, memory and folder go when a run is started."""
+    """After `kill -9` the robot is stopped and let go; what is left goes when a run is started."""
     children = family(driver.pid)
     nodes = [child for child in children if child.name().startswith("ray::NodeProc")]
     assert len(nodes) == 5
@@ -93,6 +93,8 @@ def test_a_killed_run_is_cleaned_up_by_the_next(driver: Driver, tmp_path: Path) 
     driver.wait(5)
     _, left = psutil.wait_procs(nodes, timeout=10)
     assert left == []
+    told = (tmp_path / "diary").read_text().splitlines()
+    assert told == ["stop: the run ends", "close"]
     assert folders(driver.pid) != []
     assert segments(driver.pid) != []
 

@@ -63,6 +63,9 @@ class TickBook:
             clipped_by=self._clipped_by,
             chunk_sequences=self._chunk_sequences,
             chunk_indices=self._chunk_indices,
+            actions=self._actions,
+            action_width=self._action_width,
+            has_action=self._has_action,
             **took,
         )
         self._begin_batch()
@@ -78,6 +81,11 @@ class TickBook:
         self._clipped_by.append(decision.verdict.clipped_by if is_command else 0.0)
         self._chunk_sequences.append(decision.chunk_sequence if is_command else -1)
         self._chunk_indices.append(decision.chunk_index if is_command else -1)
+        if decision.action is not None:
+            # Row by row, only of ticks that sent something: `has_action` says which.
+            self._actions.extend(decision.action.tolist())
+            self._action_width = decision.action.shape[0]
+        self._has_action.append(decision.action is not None)
 
     def _begin_batch(self) -> None:
         self._began_ns = self._skipped = 0
@@ -89,6 +97,9 @@ class TickBook:
         self._clipped_by: list[float] = []
         self._chunk_sequences: list[int] = []
         self._chunk_indices: list[int] = []
+        self._actions: list[float] = []
+        self._has_action: list[int] = []
+        self._action_width = 0
 
 
 def _figures(times: TimeHistogram) -> SectionFigures:

@@ -33,6 +33,7 @@ from bridge.specs import PlannerSpec
 from bridge.trace import TraceFact, emit
 from slow_brain.config import SlowBrainConfig
 from slow_brain.planning_loop import PlanningLoop
+from slow_brain.subtask_news import SubtaskNews
 from slow_brain.subtask_watch import SubtaskWatch
 
 _End = object()
@@ -60,6 +61,7 @@ class PlanningNode:
         self._watch = SubtaskWatch(config.monitoring, inputs=inputs, outputs=outputs, clock=clock)
         self._kept_back: Latent | None = None
         self._planner_error = ""
+        self._news = SubtaskNews(outputs)
 
     @property
     def last_error(self) -> str:
@@ -168,7 +170,9 @@ class PlanningNode:
             case Plan():
                 self._loop.accept(replace(result, stamp_ns=now_ns), now_ns)
                 steps = [f"{each.text}: {each.state}" for each in result.subtasks]
-                self._tell("planner.plan", request, subtasks=steps, goal_done=result.goal_done)
+                thoughts = [f"{each.field}: {each.text}" for each in result.thoughts]
+                facts = {"subtasks": steps, "thoughts": thoughts, "goal_done": result.goal_done}
+                self._tell("planner.plan", request, **facts)
                 if self._kept_back is not None:
                     self._hand_over(self._kept_back, request)
             case Latent():
@@ -237,7 +241,9 @@ class PlanningNode:
         )
 
     def _publish_status(self) -> None:
-        publish_output(self._outputs, "planning", self._loop.status(self._clock.now_ns()))
+        status = self._loop.status(self._clock.now_ns())
+        publish_output(self._outputs, "planning", status)
+        self._news.note(status)
 
     def close(self) -> None:
         """Let go of the planner."""

@@ -7,6 +7,8 @@ from agent.recording.config import RecordingConfig
 from agent.recording.reading import TRACE_FILES
 
 _BYTES_PER_MEGABYTE = 1_000_000
+# Of the index beside a trace, by which it is looked at fast.
+INDEX_SUFFIX = ".index"
 
 
 def new_run_folder(root: Path) -> Path:
@@ -68,6 +70,8 @@ def _size_of(file: Path) -> int:
 def _removed(file: Path) -> bool:
     try:
         file.unlink()
+        # Made by whoever looked at the trace.
+        file.with_suffix(INDEX_SUFFIX).unlink(missing_ok=True)
         file.parent.rmdir()
     except FileNotFoundError:
         # Another run prunes at the same time.

@@ -19,6 +19,8 @@ _NS_PER_S = 1_000_000_000
 # Chunks end with each flush; this only bounds one that is written very fast [bytes].
 _CHUNK_BYTES = 1024 * 1024
 RUN_RECORD = "tandem.run"
+# Raised when a reader of the one before would misunderstand what is written.
+TRACE_FORMAT = 1
 # A number that is not finite is written as null: JSON knows no infinity. `bool` is an `int`.
 _TYPES: tuple[tuple[type, Mapping[str, Any]], ...] = (
     (bool, {"type": "boolean"}),
@@ -76,7 +78,8 @@ class TraceFile:
         try:
             self._writer.start(profile="", library="tandem")
             stamps = {"wall_ns": str(anchor.wall_ns), "monotonic_ns": str(anchor.monotonic_ns)}
-            self._writer.add_metadata(RUN_RECORD, {**about, **stamps})
+            made_as = {"format": str(TRACE_FORMAT)}
+            self._writer.add_metadata(RUN_RECORD, {**about, **stamps, **made_as})
             self.flush()
         except OSError:
             self.abandon()

@@ -15,6 +15,7 @@ from agent.commands import (
     measuring,
     stopping,
     timing,
+    tracing,
 )
 from agent.commands.common import set_debug
 
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 demos = typer.Typer(help="Demonstrations to learn from.", no_args_is_help=True)
 train = typer.Typer(help="Learn from demonstrations.", no_args_is_help=True)
+trace = typer.Typer(help="What happened in recorded runs, and why.", no_args_is_help=True)
 
 
 @app.callback()
@@ -58,12 +60,15 @@ _COMMANDS = (
     (demos, "record", making.record, "agent demos record --episodes 800 --seed 1 --workers 2"),
     (train, "planner", making.train_planner, "agent train planner --demos datasets/scene --resume"),
     (train, "policy", making.train_policy, "agent train policy --demos datasets/scene --resume"),
+    (trace, "ls", tracing.ls, "agent trace ls --json"),
+    (trace, "show", tracing.show, "agent trace show last"),
     (train, "residual", making.train_residual, "agent train residual --demos datasets/scene"),
 )
 for group, name, function, example in _COMMANDS:
     group.command(name, epilog=f"Example: {example}")(function)
 app.add_typer(demos, name="demos")
 app.add_typer(train, name="train")
+app.add_typer(trace, name="trace")
 
 
 def main() -> None:

@@ -88,6 +88,7 @@ class PlanningNode:
         shown: PlanningStatus | None = read_input(self._outputs, "planning")
         if shown is not None:
             self._loop.resume(shown)
+            self._news.resume(shown)
             emit(
                 self._outputs,
                 "planner.resumed",

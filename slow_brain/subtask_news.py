@@ -17,6 +17,12 @@ class SubtaskNews:
         self._phase = ""
         self._states: dict[str, str] = {}
 
+    def resume(self, status: PlanningStatus) -> None:
+        """Take what a planner before this one showed as told."""
+        if status.goal is not None:
+            self._goal_id, self._phase = status.goal.id, status.phase
+            self._states = {each.id: str(each.state) for each in status.subtasks}
+
     def note(self, status: PlanningStatus) -> None:
         """Look at what is being published."""
         goal = status.goal

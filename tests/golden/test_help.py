@@ -29,11 +29,15 @@ COMMANDS = (
     ("graph",),
     ("demos",),
     ("demos", "record"),
+    ("trace",),
+    ("trace", "ls"),
+    ("trace", "show"),
     ("train",),
     ("train", "planner"),
     ("train", "policy"),
     ("train", "residual"),
 )
+GROUPS = (("demos",), ("trace",), ("train",))
 
 
 def help_of(*command: str) -> str:
@@ -57,7 +61,11 @@ def test_help_reads_as_agreed(command: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [command for command in COMMANDS if command and command not in (("demos",), ("train",))],
+    [
+        command
+        for command in COMMANDS
+        if command and command not in (("demos",), ("trace",), ("train",))
+    ],
     ids=" ".join,
 )
 def test_help_teaches_with_an_example(command: tuple[str, ...]) -> None:

@@ -17,11 +17,12 @@ _NAMES = (
     "docs/http.md",
     "docs/plugins.md",
     "docs/evaluation.md",
+    "docs/traces.md",
 )
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 _FENCE = re.compile(r"^```\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _IN_TEXT = re.compile(r"`(agent [a-z][^`]*)`")
-_GROUPS = ("demos", "train")
+_GROUPS = ("demos", "trace", "train")
 
 
 def commands(page: str) -> list[list[str]]:

@@ -48,3 +48,12 @@ def test_each_move_is_told_once_with_its_cause() -> None:
     assert (moves[1]["plan_id"], moves[1]["trigger"]) == ("p1", "new goal")
     assert moves[1]["reason"] == "as seen"
     assert [event.kind for event in events].count("goal.moved") == 2
+
+
+def test_a_planner_that_was_restarted_tells_only_what_is_new() -> None:
+    """What the one before had told is not told again."""
+    ring = LocalRing[Any](20)
+    news = SubtaskNews({"trace": ring})
+    news.resume(status(SubtaskState.DONE, SubtaskState.ACTIVE))
+    news.note(status(SubtaskState.DONE, SubtaskState.DONE))
+    assert [event.facts["subtask_id"] for event in ring.drain()] == ["g.1"]

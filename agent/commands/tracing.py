@@ -1,0 +1,72 @@
+"""`agent trace`: what happened in the runs that were recorded, and why."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.commands.common import told
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+RunArgument = Annotated[
+    str, typer.Argument(metavar="ID", help="A run by name or path; last is the newest.")
+]
+RunsOption = Annotated[Path, typer.Option("--runs", help="The folder of the runs' folders.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="JSON, for programs.")]
+_RUNS = Path("runs")
+
+
+@told
+def ls(*, runs: RunsOption = _RUNS, as_json: JsonFlag = False) -> None:
+    """List the recorded runs, the oldest first.
+
+    A line each: what was asked for, how it came out, how many of the subtasks that were begun were
+    done, and what went wrong. The outcome is what the planner judged. Beside each trace an index is
+    kept, which is made again when it is missing; the traces themselves are never written.
+    """
+    from agent.tracing.runs import Run, run_folders
+    from agent.tracing.show import render_runs
+    from agent.tracing.story import RunStory, story_of
+    from bridge.errors import ConfigError
+
+    stories, troubles = list[RunStory](), list[str]()
+    for folder in run_folders(runs):
+        try:
+            stories.append(story_of(Run(folder)))
+        except ConfigError as error:
+            troubles.append(str(error))
+    if as_json:
+        found = {"runs": [story.as_json() for story in stories], "unreadable": troubles}
+        typer.echo(json.dumps(found, indent=2))
+    elif stories or troubles:
+        _print(render_runs(stories, troubles))
+    else:
+        typer.echo(f"No run is recorded in {runs}. Begin with: agent demo")
+
+
+@told
+def show(run: RunArgument = "last", *, runs: RunsOption = _RUNS, as_json: JsonFlag = False) -> None:
+    """Tell the story of a run as a tree: goals, subtasks, and what happened meanwhile.
+
+    Times are in seconds since the recording began. Each subtask says when and why it began and
+    ended, and the thoughts of the plan that began it; in between stands what fell, what was held,
+    and what a person said.
+    """
+    from agent.tracing.runs import find_run
+    from agent.tracing.show import render_story
+    from agent.tracing.story import story_of
+
+    story = story_of(find_run(run, runs))
+    if as_json:
+        typer.echo(json.dumps(story.as_json(), indent=2))
+    else:
+        _print(render_story(story))
+
+
+def _print(what: "RenderableType") -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(what)

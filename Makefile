@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+VLLM := .venv-vllm
 BIN := $(VENV)/bin
 SYNCED := $(VENV)/.synced
 LOCK := requirements.lock
@@ -12,7 +13,7 @@ export RAY_USAGE_STATS_ENABLED ?= 0
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help sync lock fmt check test test-ray bench faults wheel ci demo
+.PHONY: help sync lock fmt check test test-ray test-vllm bench faults wheel ci demo
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -44,10 +45,22 @@ check: sync ## Lint, layout, layers and types
 	$(BIN)/basedpyright
 
 test: test-ray ## All tests that need no GPU
-	$(BIN)/pytest -m "not ray and not gpu"
+	$(BIN)/pytest -m "not ray and not gpu and not vllm"
 
 test-ray: sync ## The tests that start Ray actors
 	$(BIN)/pytest -m ray
+
+test-vllm: $(VLLM)/.synced ## The tests that need vLLM, in an environment of their own (1.3 GB)
+	OMP_NUM_THREADS=1 $(VLLM)/bin/python -m pytest -m vllm tests/slow_brain/engines
+
+$(VLLM)/.synced: $(SYNCED) requirements-vllm.txt
+	test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
+	@# What .venv has is borrowed; what is installed here comes before it.
+	@for python in $(BIN)/python $(VLLM)/bin/python; do \
+		$$python -c 'import site; print(site.getsitepackages()[0])'; done \
+		| { read -r lent; read -r own; echo "$$lent" > "$$own/borrowed.pth"; }
+	$(VLLM)/bin/pip install -qq --no-deps -r requirements-vllm.txt
+	touch $@
 
 bench: sync ## Measure everything, some hours, and fill in docs/performance.md
 	$(BIN)/python -m benchmarks
@@ -69,6 +82,7 @@ wheel: sync ## Build the wheel, and try it in an environment that lacks this che
 ci: ## What continuous integration runs
 	$(MAKE) check
 	$(MAKE) test
+	$(MAKE) test-vllm
 
 demo: sync ## A robot with two brains, in under a minute
 	$(BIN)/agent demo

@@ -103,7 +103,7 @@ def _check_action(policy: ActionSpec, robot: ActionSpec) -> None:
 
 
 def _check_latent(policy: PolicySpec, planner: PlannerSpec) -> None:
-    if policy.latent is None or planner.latent in (None, policy.latent):
+    if policy.latent is None or planner.latent is None or planner.latent.fits(policy.latent):
         return
     raise ContractError(
         leaf="planner latent", expected=f"{policy.latent} (the policy's)", got=planner.latent

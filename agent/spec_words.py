@@ -41,4 +41,5 @@ def _latent_in_words(latent: LatentSpec | None) -> str:
     if latent is None:
         return "no latents"
     tokens = " + ".join(f"{count} {stream}" for stream, count in latent.streams().items())
-    return f"latents of {tokens} tokens, {latent.width} wide"
+    origin = f", {latent.origin}" if latent.origin else ""
+    return f"latents of {tokens} tokens, {latent.width} wide{origin}"

@@ -248,12 +248,19 @@ class ActionSpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
             )
 
 
-class LatentSpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """How many tokens a latent has and how wide they are: [N, D] perceptual, [M, D] cognitive."""
+class LatentSpec(
+    msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True, repr_omit_defaults=True
+):
+    """How many tokens a latent has and how wide they are: [N, D] perceptual, [M, D] cognitive.
+
+    `origin` says in words whose hidden states they are, where they are not those of the very
+    request that wrote the plan.
+    """
 
     perceptual_tokens: int
     cognitive_tokens: int
     width: int
+    origin: str = ""
 
     def __post_init__(self) -> None:
         for field in ("perceptual_tokens", "cognitive_tokens", "width"):
@@ -268,6 +275,10 @@ class LatentSpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         for stream, tokens in self.streams().items():
             spec = ArraySpec(name=f"latent.{stream}", shape=(tokens, self.width))
             spec.validate(getattr(latent, stream))
+
+    def fits(self, other: "LatentSpec") -> bool:
+        """Whether whoever takes the one can take the other, wherever they come from."""
+        return self.streams() == other.streams() and self.width == other.width
 
     def streams(self) -> dict[str, int]:
         """Number of tokens of each stream."""

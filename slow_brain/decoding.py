@@ -14,6 +14,7 @@ import torch
 from transformers import DynamicCache
 
 from bridge.arrays import ImageArray
+from slow_brain.engines.chat_inputs import image_token_id
 from slow_brain.engines.engine import (
     ANSWER_END,
     PROMPT_END,
@@ -50,7 +51,7 @@ class GreedyDecoder:
         self._processor = processor
         self._tap = tap
         self._layer = HiddenLayer(model, tap.layer)
-        self._image_token = image_token_id(model)
+        self._image_token = image_token_id(model.config)
         self._act = None
         if tap.cognitive not in (ANSWER_END, PROMPT_END):
             self._act = self._tokenizer.convert_tokens_to_ids(tap.cognitive)
@@ -169,13 +170,6 @@ class GreedyDecoder:
         is_image = ids == self._image_token
         perceptual = hidden[is_image].view(len(ids), -1, hidden.shape[-1])
         return perceptual.numpy(), hidden[torch.arange(len(ids)), act_index].unsqueeze(1).numpy()
-
-
-def image_token_id(model: Any) -> int:  # noqa: ANN401  # As for `GreedyDecoder`.
-    """Return the token that stands for a part of a picture; older classes name it otherwise."""
-    config = model.config
-    found = getattr(config, "image_token_id", None)
-    return config.image_token_index if found is None else found
 
 
 def pooled(states: torch.Tensor, tokens: int) -> torch.Tensor:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.errors import ConfigError, ContractError
@@ -28,12 +29,7 @@ class LatentSource(Protocol):
 
     @property
     def spec(self) -> LatentSpec:
-        """Their shape. Constant."""
-        ...
-
-    @property
-    def origin(self) -> str:
-        """Who reads, in words."""
+        """Their shape, and who reads. Constant."""
         ...
 
     def encode(self, turns: tuple[Turn, ...], answer: str, left_s: float) -> HiddenStates:
@@ -79,17 +75,12 @@ class LocalReader:
         found = self._engine.info.latent
         if found is None:
             raise ConfigError(f"{_WHERE}: the local model gives no latents.")
-        self._spec = found
+        self._spec = replace(found, origin=f"read along by {self._engine.info.details['weights']}")
 
     @property
     def spec(self) -> LatentSpec:
         """Of the local model."""
         return self._spec
-
-    @property
-    def origin(self) -> str:
-        """The folder of the local model."""
-        return f"read along by {self._engine.info.details['weights']}"
 
     def encode(self, turns: tuple[Turn, ...], answer: str, left_s: float) -> HiddenStates:  # noqa: ARG002  # One forward pass, which nothing can shorten.
         """Read the answer in one forward pass."""
@@ -135,12 +126,8 @@ class PoolingReader:
             perceptual_tokens=self._settings.perceptual_tokens,
             cognitive_tokens=1,
             width=self._settings.width,
+            origin=f"pooled by {self._server.model} at {self._settings.base_url}",
         )
-
-    @property
-    def origin(self) -> str:
-        """The endpoint."""
-        return f"pooled by {self._server.model} at {self._settings.base_url}"
 
     def encode(self, turns: tuple[Turn, ...], answer: str, left_s: float) -> HiddenStates:
         """Send chat and answer.

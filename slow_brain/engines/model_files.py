@@ -61,6 +61,27 @@ def load_processor(folder: Path) -> Any:  # noqa: ANN401  # As above.
     return processor
 
 
+def load_config(folder: Path) -> Any:  # noqa: ANN401  # As above.
+    """Return the model's settings, without its weights.
+
+    Raises:
+        MissingWeightsError: The folder has no weights.
+        ConfigError: It is no model that transformers knows, or none that reads pictures.
+    """
+    from transformers import AutoConfig
+
+    check_folder(folder)
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (ValueError, KeyError, OSError) as error:
+        raise ConfigError(
+            f"{folder} holds a model that transformers does not know: {error}"
+        ) from error
+    if not hasattr(config, "vision_config"):
+        raise ConfigError(f"{folder} holds a {config.model_type!r} model, which does not see.")
+    return config
+
+
 def check_folder(folder: Path) -> None:
     """Refuse a folder without weights.
 

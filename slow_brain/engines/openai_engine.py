@@ -84,16 +84,12 @@ class OpenAIEngine:
         self._info = EngineInfo(
             name="openai",
             latent=self._latents.spec if self._latents else None,
-            details={
-                "server": base_url,
-                "model": self._server.model,
-                "latents": self._latents.origin if self._latents else "none",
-            },
+            details={"server": base_url, "model": self._server.model},
         )
 
     @property
     def info(self) -> EngineInfo:
-        """Which model of which server, and where the latents come from."""
+        """Which model of which server; the spec of the latents says who reads them."""
         return self._info
 
     def generate(self, request: EngineRequest) -> Generator[EngineOutput]:

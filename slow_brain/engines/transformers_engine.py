@@ -7,12 +7,17 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from bridge.errors import ConfigError, ContractError
+from bridge.errors import ContractError
 from bridge.specs import LatentSpec
-from slow_brain.decoding import SHIPPED_TAP, GreedyDecoder, image_token_id
+from slow_brain.decoding import SHIPPED_TAP, GreedyDecoder
+from slow_brain.engines.chat_inputs import (
+    check_token,
+    picture_px,
+    picture_tokens,
+    processor_inputs,
+)
 from slow_brain.engines.engine import (
     ANSWER_END,
     PROMPT_END,
@@ -25,8 +30,6 @@ from slow_brain.engines.engine import (
 )
 from slow_brain.engines.model_files import SHIPPED_WEIGHTS, load_model, load_processor
 from slow_brain.engines.settings import checked
-
-_PROBE_PX = 224
 
 
 class TransformersEngine:
@@ -75,12 +78,7 @@ class TransformersEngine:
 
     def _latent(self) -> LatentSpec:
         """One picture's tokens, as many as a blank one of the model's size becomes."""
-        tokens = self._tap.perceptual_tokens
-        if not tokens:
-            size = picture_px(self._processor) or _PROBE_PX
-            blank = np.zeros((size, size, 3), np.uint8)
-            ids = self._inputs((Turn("user", (blank,)),))["input_ids"]
-            tokens = int((ids == image_token_id(self._model)).sum())
+        tokens = self._tap.perceptual_tokens or picture_tokens(self._processor, self._model.config)
         width = self._model.get_input_embeddings().embedding_dim
         return LatentSpec(perceptual_tokens=tokens, cognitive_tokens=1, width=width)
 
@@ -106,13 +104,7 @@ class TransformersEngine:
         return self._decoder.read(inputs)
 
     def _inputs(self, turns: tuple[Turn, ...], answer: str = "") -> Any:  # noqa: ANN401  # Tensors, typed differently by each processor.
-        text = chat_text(self._processor, turns) + answer
-        pictures = [picture for turn in turns for picture in turn.pictures]
-        given = {"images": [pictures]} if pictures else {}
-        inputs = self._processor(
-            text=[text], return_tensors="pt", add_special_tokens=False, **given
-        )
-        return inputs.to(self._device)
+        return processor_inputs(self._processor, turns, answer).to(self._device)
 
     def _check_length(self, prompt_tokens: int, max_tokens: int) -> None:
         limit = self._info.context_tokens
@@ -131,41 +123,3 @@ class TransformersEngine:
     def close(self) -> None:
         """Let the model go, so that its memory is free for another."""
         del self._decoder, self._model
-
-
-def chat_text(processor: Any, turns: tuple[Turn, ...]) -> str:  # noqa: ANN401  # transformers has no common type.
-    """Return the chat as the model was trained to read it, by its own template."""
-    messages = [
-        {
-            "role": turn.role,
-            "content": [
-                {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"}
-                for part in turn.content
-            ],
-        }
-        for turn in turns
-    ]
-    return processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-
-
-def check_token(processor: Any, tap: LatentTap) -> None:  # noqa: ANN401  # As above.
-    """Refuse a cognitive token that the tokenizer does not have.
-
-    Raises:
-        ConfigError: Says what may stand there instead.
-    """
-    tokenizer = processor.tokenizer
-    if tap.cognitive in (ANSWER_END, PROMPT_END) or tap.cognitive in tokenizer.get_vocab():
-        return
-    raise ConfigError(
-        f"The model has no token {tap.cognitive!r}, so its hidden state cannot be the cognitive "
-        f"latent. Set `tap.cognitive` to a token it has, to {ANSWER_END!r} or to {PROMPT_END!r}."
-    )
-
-
-def picture_px(processor: Any) -> int:  # noqa: ANN401  # As above.
-    """Return the one size of picture that the processor leaves as it is; 0 if there are many."""
-    images = processor.image_processor
-    if getattr(images, "do_image_splitting", True):
-        return 0
-    return int((getattr(images, "max_image_size", None) or {}).get("longest_edge", 0))

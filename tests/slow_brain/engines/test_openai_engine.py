@@ -17,6 +17,7 @@ from PIL import Image
 from bridge.clock import ManualClock, seconds_between
 from bridge.errors import ConfigError, ContractError, TransportError, UnknownNameError
 from bridge.messages import Latent, Plan, Thought
+from bridge.specs import LatentSpec
 from bridge.testing import example_request
 from slow_brain import checkpoint
 from slow_brain.engines.backoff import Backoff
@@ -303,7 +304,7 @@ def test_a_local_model_reads_along_for_the_latents(weights: Path) -> None:
     assert isinstance(finish, Finish)
     assert engine.info.latent is not None
     assert states.perceptual.shape == (4, engine.info.latent.width)
-    assert str(weights) in engine.info.details["latents"]
+    assert engine.info.latent.origin == f"read along by {weights}"
 
 
 def pooling(rows: Any) -> Any:
@@ -324,7 +325,10 @@ def test_a_pooling_endpoint_gives_the_latents() -> None:
     np.testing.assert_array_equal(states.cognitive, [[9, 9]])
     assert asked["path"] == "/pooling"
     assert asked["messages"][-1] == {"role": "assistant", "content": PLAN}
-    assert "pooled by tiny" in engine.info.details["latents"]
+    assert engine.info.latent is not None
+    assert engine.info.latent.origin.startswith("pooled by tiny at http")
+    assert engine.info.latent.fits(LatentSpec(perceptual_tokens=2, cognitive_tokens=1, width=2))
+    assert not engine.info.latent.fits(LatentSpec(perceptual_tokens=2, cognitive_tokens=1, width=3))
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,7 @@ _COMMANDS = (
     (train, "policy", making.train_policy, "agent train policy --demos datasets/scene --resume"),
     (trace, "ls", tracing.ls, "agent trace ls --json"),
     (trace, "show", tracing.show, "agent trace show last"),
+    (trace, "why", tracing.why, "agent trace why last 12.5"),
     (train, "residual", making.train_residual, "agent train residual --demos datasets/scene"),
 )
 for group, name, function, example in _COMMANDS:

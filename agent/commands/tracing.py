@@ -1,6 +1,7 @@
 """`agent trace`: what happened in the runs that were recorded, and why."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,6 +65,47 @@ def show(run: RunArgument = "last", *, runs: RunsOption = _RUNS, as_json: JsonFl
         typer.echo(json.dumps(story.as_json(), indent=2))
     else:
         _print(render_story(story))
+
+
+@told
+def why(
+    run: RunArgument,
+    time: Annotated[
+        str, typer.Argument(metavar="T", help="Since the recording began: 12.5 [s], or 1:02.5.")
+    ],
+    *,
+    runs: RunsOption = _RUNS,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what the robot was sent at a moment, and every reason back to the goal.
+
+    Each line is the reason of the one before, and says since when it holds: command or hold, the
+    safety filter's verdict, stitcher, chunk, ladder, latent and its age, subtask, plan, trigger,
+    goal. What the trace does not hold is said to be not recorded; nothing is guessed.
+    """
+    from agent.tracing.runs import find_run
+    from agent.tracing.show import render_answer
+    from agent.tracing.why import why as explain
+
+    answer = explain(find_run(run, runs), _seconds(time))
+    if as_json:
+        typer.echo(json.dumps(answer.as_json(), indent=2))
+    else:
+        _print(render_answer(answer))
+
+
+def _seconds(time: str) -> float:
+    """A time as `12.5` or `1:02.5` [s]."""
+    from bridge.errors import ConfigError
+
+    minutes, _, seconds = time.rpartition(":")
+    try:
+        time_s = 60 * int(minutes or 0) + float(seconds)
+    except ValueError:
+        time_s = math.nan
+    if not math.isfinite(time_s):
+        raise ConfigError(f"{time!r} is no time: give seconds, as 12.5, or minutes, as 1:02.5.")
+    return time_s
 
 
 def _print(what: "RenderableType") -> None:

@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 import msgspec
-from mcap.records import Message
+from mcap.records import Message, Metadata, Statistics
 
 from agent.logs import get_logger
 from agent.recording.folder import INDEX_SUFFIX
@@ -51,7 +51,9 @@ class TraceIndex(msgspec.Struct, kw_only=True):
     size_bytes: int
     end: int = len(MAGIC)
     is_complete: bool = False
+    # Chunks that cannot be read, and events that were written and are not found.
     damaged: int = 0
+    missing: int = 0
     about: dict[str, str] = {}
     # Node and kind of each channel.
     channels: dict[int, tuple[str, str]] = {}
@@ -104,13 +106,20 @@ def _add(index: TraceIndex, found: Found, file: Path) -> None:
     index.end = found.end
     index.is_complete = found.is_last
     index.damaged += found.is_damaged
-    if found.record is not None and found.record.name == RUN_RECORD:
-        index.about = dict(found.record.metadata)
-        _check(index, file)
+    match found.record:
+        case Metadata() if found.record.name == RUN_RECORD:
+            index.about = dict(found.record.metadata)
+            _check(index, file)
+        case Statistics():
+            # Of a file that was closed: says how many events there were.
+            index.missing = max(0, found.record.message_count - sum(index.counts.values()))
+        case _:
+            pass
     for channel in found.channels:
         told = channel.metadata
         index.channels[channel.id] = (told.get("node", ""), told.get("kind", ""))
-    times = [_add_message(index, message) for message in found.messages]
+    known = [message for message in found.messages if message.channel_id in index.channels]
+    times = [_add_message(index, message) for message in known]
     if times:
         first_ns, last_ns = min(first for first, _ in times), max(last for _, last in times)
         index.spans.append(Span(found.offset, found.end, first_ns, last_ns))
@@ -118,7 +127,7 @@ def _add(index: TraceIndex, found: Found, file: Path) -> None:
 
 def _add_message(index: TraceIndex, message: Message) -> tuple[int, int]:
     """Count it, keep it if its kind is rare, and return from when until when it tells [ns]."""
-    node, kind = index.channels.get(message.channel_id, ("", ""))
+    node, kind = index.channels[message.channel_id]
     name = f"{node} {kind}"
     index.counts[name] = index.counts.get(name, 0) + 1
     if kind == "control.ticks":
@@ -136,7 +145,7 @@ def _add_message(index: TraceIndex, message: Message) -> tuple[int, int]:
 
 def event_of(index: TraceIndex, message: Message) -> RecordedEvent:
     """The event that a message holds."""
-    node, kind = index.channels.get(message.channel_id, ("", ""))
+    node, kind = index.channels[message.channel_id]
     facts = msgspec.json.decode(message.data)
     stamp_ns = int(facts.pop("stamp_ns"))
     return RecordedEvent(node=node, kind=kind, stamp_ns=stamp_ns, facts=facts)
@@ -155,6 +164,8 @@ def _check(index: TraceIndex, file: Path) -> None:
             f"{file} is MCAP, but no run of an agent: it has no record {RUN_RECORD!r}. "
             "Foxglove and Rerun open it."
         )
+    if not all(about[name].isdigit() for name in ("wall_ns", "monotonic_ns")):
+        raise ConfigError(f"{file} is damaged: it does not say when it was recorded.")
     written = about.get("format", str(TRACE_FORMAT))
     if not written.isdigit() or int(written) > TRACE_FORMAT:
         raise ConfigError(

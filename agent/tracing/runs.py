@@ -72,7 +72,11 @@ class Run:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The configuration that it was made from."""
-        return msgspec.json.decode(self.parts[0].index.about.get("settings", "{}"))
+        try:
+            return msgspec.json.decode(self.parts[0].index.about.get("settings", "{}"))
+        except msgspec.DecodeError:
+            # Damaged: then none of it is known.
+            return {}
 
     @cached_property
     def kept(self) -> list[RecordedEvent]:
@@ -82,14 +86,22 @@ class Run:
         return sorted(events, key=lambda event: (event.stamp_ns, event.kind != "goal"))
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the recording goes back to the beginning of the run, and lacks nothing."""
+        first = self.parts[0].index.about.get("part", "1") == "1"
+        return first and not any(p.index.damaged or p.index.missing for p in self.parts)
+
+    @property
     def notes(self) -> list[str]:
         """What is not as it should be about the recording, for a person."""
         last, first = self.parts[-1].index, self.parts[0].index
         damaged = sum(part.index.damaged for part in self.parts)
+        missing = sum(part.index.missing for part in self.parts)
         lost = sum(_lost(events) for events in _by_node(self.kept).values())
         said = {
             "It ends in the middle: the run goes on, or it was killed.": not last.is_complete,
-            f"{damaged} chunks of it are damaged and left out.": damaged,
+            f"{damaged} of its chunks are damaged and left out.": damaged,
+            f"{missing} of its events were damaged.": missing,
             f"{lost} events did not fit and were not recorded.": lost,
             "Its beginning is not kept any more.": int(first.about.get("part", "1")) > 1,
         }
@@ -159,7 +171,11 @@ class Run:
         if key not in self._read:
             with opened(part.file) as stream:
                 found = read_chunk(stream, span.offset, span.end)
-            self._read[key] = [event_of(part.index, message) for message in found.messages]
+            self._read[key] = [
+                event_of(part.index, message)
+                for message in found.messages
+                if message.channel_id in part.index.channels
+            ]
         return self._read[key]
 
 

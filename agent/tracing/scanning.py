@@ -14,7 +14,7 @@ import zstandard
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
 from mcap.opcode import Opcode
-from mcap.records import Channel, Chunk, Message, Metadata
+from mcap.records import Channel, Chunk, Message, Metadata, Statistics
 from mcap.stream_reader import breakup_chunk
 
 from bridge.errors import ConfigError
@@ -30,7 +30,7 @@ class Found(NamedTuple):
 
     offset: int
     end: int
-    record: Metadata | None = None
+    record: Metadata | Statistics | None = None
     messages: tuple[Message, ...] = ()
     channels: tuple[Channel, ...] = ()
     is_damaged: bool = False
@@ -92,12 +92,14 @@ def opened(file: Path) -> BufferedReader:
 def _parse(stream: BufferedReader, opcode: int, offset: int, end: int) -> Found:
     if opcode == Opcode.FOOTER:
         return Found(offset, end, is_last=True)
-    if opcode not in (Opcode.CHUNK, Opcode.METADATA):
+    if opcode not in (Opcode.CHUNK, Opcode.METADATA, Opcode.STATISTICS):
         return Found(offset, end)
     content = ReadDataStream(BytesIO(stream.read(end - offset - _HEAD.size)))
     try:
         if opcode == Opcode.METADATA:
             return Found(offset, end, record=Metadata.read(content))
+        if opcode == Opcode.STATISTICS:
+            return Found(offset, end, record=Statistics.read(content))
         records: list[Any] = list(breakup_chunk(Chunk.read(content), validate_crc=True))
     except _BROKEN:
         return Found(offset, end, is_damaged=True)

@@ -7,6 +7,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from agent.tracing.story import GoalStory, RunStory, SubtaskStory
+from agent.tracing.why import Answer
 
 _MARKS = {"done": "✔", "failed": "✘", "skipped": "–", "active": "…"}
 
@@ -34,6 +35,17 @@ def render_story(story: RunStory) -> RenderableType:
     ticks = f"{story.ticks} ticks, {story.missed_ticks} missed"
     tail = [Text(words) for words in (ticks, *story.notes)]
     return Group(tree, *tail)
+
+
+def render_answer(answer: Answer) -> RenderableType:
+    """The reasons of a moment, from what was sent back to what was wanted."""
+    table = Table(*map(escape, ("since [s]", "", "")), box=None, pad_edge=False)
+    for link in answer.links:
+        since = "" if link.at_s is None else f"{link.at_s:.3f}"
+        style = "" if link.is_recorded else "yellow"
+        table.add_row(Text(since, justify="right"), link.what, Text(link.says, style=style))
+    head = Text(f"{answer.run} at {answer.time_s:.3f} s, each line the reason of the one before:")
+    return Group(head, table, *(Text(words) for words in answer.notes))
 
 
 def _add_goal(tree: Tree, goal: GoalStory) -> None:

@@ -32,6 +32,7 @@ COMMANDS = (
     ("trace",),
     ("trace", "ls"),
     ("trace", "show"),
+    ("trace", "why"),
     ("train",),
     ("train", "planner"),
     ("train", "policy"),

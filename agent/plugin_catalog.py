@@ -112,7 +112,11 @@ def options_schema(factory: Callable[..., Any]) -> dict[str, Any]:
             continue
         default = ... if parameter.default is parameter.empty else parameter.default
         kind = Any if parameter.annotation is parameter.empty else parameter.annotation
-        fields[name] = (_plain(kind), Field(default, description=said.get(name)))
+        # By alias: an option may have the name of one of pydantic's own methods, "schema".
+        fields[f"option_{name}"] = (
+            _plain(kind),
+            Field(default, alias=name, title=name, description=said.get(name)),
+        )
     model = create_model("Options", __config__=ConfigDict(extra="forbid"), **fields)
     schema = model.model_json_schema()
     schema.pop("title")

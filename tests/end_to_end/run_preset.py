@@ -5,6 +5,7 @@ import sys
 
 from starting import make_runtime
 
+from agent.logs import configure_logs
 from bridge.messages import Goal
 
 _SECONDS = 3.0
@@ -31,5 +32,6 @@ def run(preset: str, *overrides: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    configure_logs()
     # Each argument is a preset and its overrides, as a JSON list.
     sys.stdout.write(json.dumps([run(*json.loads(words)) for words in sys.argv[1:]]))

@@ -94,6 +94,57 @@ def why(
         _print(render_answer(answer))
 
 
+@told
+def prune(
+    *,
+    keep: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Keep only the newest N runs.")
+    ] = None,
+    max_mb: Annotated[
+        float | None,
+        typer.Option("--max-mb", min=0, help="Keep the newest that fit into so many megabytes."),
+    ] = None,
+    older_than: Annotated[
+        float | None,
+        typer.Option(min=0, metavar="DAYS", help="Remove what was recorded longer ago."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove; without it they are only listed.")] = (
+        False
+    ),
+    runs: RunsOption = _RUNS,
+) -> None:
+    """Remove recorded runs that are beyond a limit, the oldest first.
+
+    Without --yes it only says what would go. Only traces and their indexes are removed: a film or a
+    result beside them stays. A run that may still go on is never touched. While runs are recorded,
+    recording.max_megabytes and recording.keep_runs do the same by themselves.
+    """
+    import datetime as dt
+
+    from agent.tracing.prune import remove, unwanted_runs
+    from bridge.errors import ConfigError
+
+    if keep is None and max_mb is None and older_than is None:
+        raise ConfigError("Say what may stay: give --keep N, --max-mb MB or --older-than DAYS.")
+    unwanted = unwanted_runs(
+        runs,
+        keep_runs=keep,
+        max_megabytes=max_mb,
+        older_than_days=older_than,
+        now=dt.datetime.now(tz=dt.UTC),
+    )
+    for run in unwanted:
+        if yes:
+            try:
+                remove(run)
+            except OSError as error:
+                raise ConfigError(f"{run.folder} cannot be removed: {error.strerror}.") from error
+        typer.echo(f"{run.folder}  {run.size_bytes / 1e6:.1f} MB")
+    total_mb = sum(run.size_bytes for run in unwanted) / 1e6
+    done = "removed" if yes else "would be removed; remove them with --yes"
+    typer.echo(f"{len(unwanted)} runs of {total_mb:.1f} MB {done}.")
+
+
 def _seconds(time: str) -> float:
     """A time as `12.5` or `1:02.5` [s]."""
     from bridge.errors import ConfigError

@@ -140,3 +140,14 @@ def test_one_run_that_cannot_be_read_does_not_hide_the_others(tmp_path: Path) ->
     assert code == 0
     assert "tidy up  done     1/1       none" in out
     assert f"{file} is no trace: it does not begin as an MCAP file does." in out
+
+
+def test_pruning_without_a_limit(tmp_path: Path) -> None:
+    """Nothing is removed before it is said what may stay, and then only after a yes."""
+    write_run(tmp_path / "a", story())
+    assert refused("prune", "--yes", runs=tmp_path) == (
+        "Say what may stay: give --keep N, --max-mb MB or --older-than DAYS.\n"
+    )
+    assert trace("prune", "--keep", "1", runs=tmp_path)[1] == (
+        "0 runs of 0.0 MB would be removed; remove them with --yes.\n"
+    )

@@ -1,9 +1,10 @@
 """What do the engines cost over the bare generate, and how soon do they say something?
 
 For each engine at hand: seconds to start, seconds a plan, milliseconds to the first piece of text
-and to the first thought, tokens a second, memory, and the planner's time over that of the engine
-alone. The transformers engine is compared with transformers' own `generate` on the same pictures,
-in turn; the vLLM engine with `AsyncLLM.generate` of the same prompts.
+and to the first thought, tokens a second, memory; the planner's time over that spent in its engine,
+and the engine's time a token over that of the bare model: transformers' own `generate`, or vLLM's
+own `AsyncLLM.generate`, in turn with the plans. Every picture is shown once, so that nobody profits
+from another's cache.
 
     python -m benchmarks.engines                     # transformers
     python -m benchmarks.engines --engine vllm       # where vLLM is installed: docs/engines.md
@@ -16,7 +17,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ import psutil
 
 from bridge.messages import Goal, Observation, PlanRequest, Thought
 from slow_brain.engines.chat_inputs import processor_inputs
-from slow_brain.engines.engine import EngineRequest, Finish, TextPiece
+from slow_brain.engines.engine import Engine, EngineOutput, EngineRequest, Finish, TextPiece
 from slow_brain.planners.vlm import VisionLanguagePlanner
 
 _GOAL = "put the cube in the drawer, then close and lock it"
 _MOST_TOKENS = 160
 _MEBIBYTE = 1 << 20
+_Bare = Callable[[VisionLanguagePlanner, EngineRequest], tuple[float, int]]
 
 
 def main() -> None:
@@ -54,44 +56,75 @@ def measure(engine: str, plans: int) -> dict[str, float]:
     figures = {"start_up_s": time.perf_counter() - started_s}
     with contextlib.closing(planner):
         bare = _bare_transformers if engine == "transformers" else _bare_vllm
-        # The first plan warms what is lazy, in the engine and in the bare model.
-        _measure_plans(planner, bare, 2)
-        figures |= _measure_plans(planner, bare, plans)
+        random = np.random.default_rng(0)
+        # The first plans warm what is lazy, in the engine and in the bare model.
+        _measure_plans(planner, bare, 3, random)
+        figures |= _measure_plans(planner, bare, plans, random)
         figures["memory_mib"] = _memory_bytes() / _MEBIBYTE
     return figures
 
 
+class _TimedEngine:
+    """Notes how long an engine is at work while it is asked through a planner."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.busy_s = self.first_piece_s = 0.0
+        self.tokens = 0
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # Whatever the engine has.
+        return getattr(self._engine, name)
+
+    def generate(self, request: EngineRequest) -> Generator[EngineOutput]:
+        self.busy_s = self.first_piece_s = 0.0
+        pieces = self._engine.generate(request)
+        while True:
+            start = time.perf_counter()
+            piece = next(pieces, None)
+            self.busy_s += time.perf_counter() - start
+            if piece is None:
+                return
+            if isinstance(piece, TextPiece) and not self.first_piece_s:
+                self.first_piece_s = self.busy_s
+            if isinstance(piece, Finish):
+                self.tokens = piece.tokens
+            yield piece
+
+
 def _measure_plans(
-    planner: VisionLanguagePlanner,
-    bare: Callable[[VisionLanguagePlanner, EngineRequest, int], float],
-    plans: int,
+    planner: VisionLanguagePlanner, bare: _Bare, plans: int, random: np.random.Generator
 ) -> dict[str, float]:
-    """Ask planner, engine and bare model in turn, about the same pictures."""
-    plan_s, first_thought_s, engine_s, first_piece_s, bare_s, tokens = [], [], [], [], [], 0
-    random = np.random.default_rng(0)
+    """Ask the planner and the bare model in turn."""
+    whole: Engine = planner._engine  # noqa: SLF001  # What it asks is timed.
+    timed = _TimedEngine(whole)
+    rows, bare_s, bare_tokens = [], 0.0, 0
     for number in range(plans):
-        request = _request(random.integers(0, 255, (96, 96, 3), np.uint8), number)
-        whole_s, thought_s = _time_plan(planner, request)
-        plan_s.append(whole_s)
-        first_thought_s.append(thought_s)
-        asked = EngineRequest(turns=planner._turns(request), max_tokens=_MOST_TOKENS)  # noqa: SLF001  # The same question, without the planner.
-        alone_s, piece_s, written = _time_engine(planner, asked)
-        engine_s.append(alone_s)
-        first_piece_s.append(piece_s)
-        tokens += written
-        bare_s.append(bare(planner, asked, written))
+        planner._engine = timed  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue]  # As above.
+        plan_s, thought_s = _time_plan(planner, _request(random, number))
+        planner._engine = whole  # noqa: SLF001  # As above.
+        rows.append((plan_s, thought_s, timed.busy_s, timed.first_piece_s, timed.tokens))
+        asked = EngineRequest(
+            turns=planner._turns(_request(random, number)),  # noqa: SLF001  # The same question.
+            max_tokens=_MOST_TOKENS,
+        )
+        seconds, tokens = bare(planner, asked)
+        bare_s, bare_tokens = bare_s + seconds, bare_tokens + tokens
+    plan, thought, busy, piece, tokens = np.array(rows).T
     return {
-        "plan_p50_s": float(np.median(plan_s)),
-        "plan_p99_s": float(np.percentile(plan_s, 99)),
-        "first_thought_p50_ms": float(np.median(first_thought_s)) * 1000,
-        "first_piece_p50_ms": float(np.median(first_piece_s)) * 1000,
-        "tokens_per_s": tokens / sum(engine_s),
-        "engine_over_bare_generate": float(np.median(np.array(engine_s) / np.array(bare_s))),
-        "planner_over_engine": float(np.median(np.array(plan_s) / np.array(engine_s))),
+        "plan_p50_s": float(np.median(plan)),
+        "plan_p99_s": float(np.percentile(plan, 99)),
+        "first_thought_p50_ms": float(np.median(thought)) * 1000,
+        "first_piece_p50_ms": float(np.median(piece)) * 1000,
+        "tokens_per_s": float(tokens.sum() / busy.sum()),
+        "engine_over_bare_generate": float(busy.sum() / tokens.sum() / (bare_s / bare_tokens)),
+        "planner_over_engine": float(plan.sum() / busy.sum()),
+        "plan_over_bare_generate": float(plan.sum() / tokens.sum() / (bare_s / bare_tokens)),
     }
 
 
-def _request(image: np.ndarray, number: int) -> PlanRequest:
+def _request(random: np.random.Generator, number: int) -> PlanRequest:
+    """A request about a picture that nobody has seen."""
+    image = random.integers(0, 255, (96, 96, 3), np.uint8)
     seen = Observation(stamp_ns=1, sequence=number, images={"front": image}, proprioception={})
     goal = Goal(text=_GOAL, id="goal", source="benchmark", stamp_ns=1)
     return PlanRequest(observation=seen, goal=goal, trigger="period", plan_id=f"plan{number}")
@@ -106,45 +139,32 @@ def _time_plan(planner: VisionLanguagePlanner, request: PlanRequest) -> tuple[fl
     return time.perf_counter() - start, first_s
 
 
-def _time_engine(
-    planner: VisionLanguagePlanner, request: EngineRequest
-) -> tuple[float, float, int]:
-    """Return seconds for the answer and to its first piece, and how many tokens it had."""
-    start, first_s, tokens = time.perf_counter(), 0.0, 0
-    for piece in planner._engine.generate(request):  # noqa: SLF001  # The engine alone.
-        if isinstance(piece, TextPiece) and not first_s:
-            first_s = time.perf_counter() - start
-        if isinstance(piece, Finish):
-            tokens = piece.tokens
-    return time.perf_counter() - start, first_s, tokens
-
-
-def _bare_transformers(
-    planner: VisionLanguagePlanner, request: EngineRequest, tokens: int
-) -> float:
-    """Return seconds that transformers' own `generate` takes for as many tokens."""
+def _bare_transformers(planner: VisionLanguagePlanner, request: EngineRequest) -> tuple[float, int]:
+    """Return seconds that transformers' own `generate` takes, and the tokens it wrote."""
     engine: Any = planner._engine  # noqa: SLF001  # Its model, without the engine.
     start = time.perf_counter()
     inputs = processor_inputs(engine._processor, request.turns)  # noqa: SLF001  # As above.
-    settings = {"max_new_tokens": tokens, "min_new_tokens": tokens, "do_sample": False}
-    engine._model.generate(**inputs, **settings)  # noqa: SLF001  # As above.
-    return time.perf_counter() - start
+    ids = engine._model.generate(**inputs, max_new_tokens=request.max_tokens, do_sample=False)  # noqa: SLF001  # As above.
+    # The token that ends the answer is written, but is no part of it.
+    tokens = ids.shape[-1] - inputs["input_ids"].shape[-1] - 1
+    return time.perf_counter() - start, tokens
 
 
-def _bare_vllm(planner: VisionLanguagePlanner, request: EngineRequest, tokens: int) -> float:
-    """Return seconds that vLLM's own `AsyncLLM.generate` takes for as many tokens."""
+def _bare_vllm(planner: VisionLanguagePlanner, request: EngineRequest) -> tuple[float, int]:
+    """Return seconds that vLLM's own `AsyncLLM.generate` takes, and the tokens it wrote."""
     engine: Any = planner._engine  # noqa: SLF001  # Its model, without the engine.
 
-    async def generate() -> None:
-        settings = engine._sampling(request, max_tokens=tokens)  # noqa: SLF001  # As above.
-        settings.min_tokens = tokens
-        prompt = engine._prompt(request)  # noqa: SLF001  # As above.
-        async for _ in engine._llm.generate(prompt, settings, f"bare{time.perf_counter_ns()}"):  # noqa: SLF001  # As above.
-            pass
+    async def generate() -> int:
+        settings = engine._sampling(request, max_tokens=request.max_tokens)  # noqa: SLF001  # As above.
+        prompt, tokens = engine._prompt(request), -1  # noqa: SLF001  # As above.
+        stream = engine._llm.generate(prompt, settings, f"bare{time.perf_counter_ns()}")  # noqa: SLF001  # As above.
+        async for output in stream:
+            tokens += len(output.outputs[0].token_ids)
+        return tokens
 
     start = time.perf_counter()
-    asyncio.run_coroutine_threadsafe(generate(), engine._loop._loop).result(120)  # noqa: SLF001  # As above.
-    return time.perf_counter() - start
+    tokens = asyncio.run_coroutine_threadsafe(generate(), engine._loop._loop).result(120)  # noqa: SLF001  # As above.
+    return time.perf_counter() - start, tokens
 
 
 def _memory_bytes() -> int:

@@ -4,6 +4,7 @@ vLLM has a process of its own for the model; this engine talks to it from the pl
 states are those of the request that wrote the text, noted inside vLLM's worker (`vllm_tap`).
 """
 
+import contextlib
 import importlib
 import uuid
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
@@ -42,7 +43,6 @@ from slow_brain.engines.model_files import SHIPPED_WEIGHTS, load_config, load_pr
 from slow_brain.engines.settings import checked
 from slow_brain.engines.vllm_settings import engine_arguments, prepare_environment
 
-_ABORT_LIMIT_S = 10.0
 _NO_TOKEN = -1
 
 
@@ -157,28 +157,25 @@ class VllmEngine:
         stream = self._llm.generate(prompt, settings, request_id, priority=request.priority)
         answer = _Answer(self._cognitive, request.max_tokens)
         is_early = self._tap.cognitive == PROMPT_END
-        try:
-            while not answer.is_over and (output := self._next(stream)) is not None:
+        with contextlib.closing(self._outputs(stream)) as outputs:
+            for output in outputs:
                 is_first = not answer.tokens
                 text = answer.take(output)
                 if is_early and is_first:
                     yield self._hidden_states(request, request_id, answer.prompt_ids, keep=True)
                 if text:
                     yield TextPiece(text)
+                if answer.is_over:
+                    break
             if not is_early and answer.has_cognitive:
                 yield self._hidden_states(request, request_id, answer.prompt_ids, keep=False)
-            yield answer.finish()
-        finally:
-            self._loop.run(stream.aclose(), _ABORT_LIMIT_S, "Aborting a request")
+        yield answer.finish()
 
-    def _next(self, stream: AsyncGenerator[Any]) -> Any:  # noqa: ANN401  # Of a library that may be missing.
-        async def following() -> Any:  # noqa: ANN401  # As above.
-            return await anext(stream, None)
-
+    def _outputs(self, stream: AsyncGenerator[Any]) -> Generator[Any]:
         refused = importlib.import_module("vllm.exceptions").VLLMClientError
         errors = importlib.import_module("vllm.v1.engine.exceptions")
         try:
-            return self._loop.run(following(), self._silence_s, "vLLM's next word")
+            yield from self._loop.iterate(stream, self._silence_s, "vLLM's next word")
         except (ValueError, refused) as error:
             # What vLLM says of a prompt that it cannot take.
             raise ContractError(
@@ -227,7 +224,7 @@ class VllmEngine:
         request_id = uuid.uuid4().hex
         settings = self._sampling(request, max_tokens=1, skip_cache=True)
         stream = self._llm.generate(self._prompt(request), settings, request_id)
-        while self._next(stream) is not None:
+        for _ in self._outputs(stream):
             pass
         return self._fetch(request_id, ANSWER_END, keep=False)[0]
 

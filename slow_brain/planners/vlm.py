@@ -113,6 +113,7 @@ class VisionLanguagePlanner:
     def _turns(self, request: PlanRequest) -> tuple[Turn, ...]:
         values = PromptValues(
             goal=request.goal.text,
+            remarks=request.remarks,
             finished=[subtask.text for subtask in request.finished],
             current=None if request.current is None else request.current.text,
             skills=self._skills,

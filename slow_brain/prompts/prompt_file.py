@@ -35,7 +35,7 @@ from slow_brain.prompts.finished_summary import NOTHING, FinishedLimits, finishe
 
 _FENCE = "---\n"
 _TURN = re.compile(r"^## (system|user)\n", re.MULTILINE)
-_NAMES = ("goal", "finished", "current", "skills", "image")
+_NAMES = ("goal", "remarks", "finished", "current", "skills", "image")
 _Role = Literal["system", "user"]
 # Stands for the pictures while words are filled in, which cannot contain it.
 _PICTURES = "\0"
@@ -54,9 +54,13 @@ class PromptSettings(FinishedLimits):
 
 @dataclass(frozen=True, kw_only=True)
 class PromptValues:
-    """What is filled in; `pictures` are uint8 ``[H, W, 3]``, in the order of the cameras."""
+    """What is filled in; `pictures` are uint8 ``[H, W, 3]``, in the order of the cameras.
+
+    `remarks` are what people have said about the goal since, the newest last.
+    """
 
     goal: str
+    remarks: Sequence[str] = ()
     finished: Sequence[str] = ()
     current: str | None = None
     skills: tuple[str, ...] = ()
@@ -103,6 +107,7 @@ class Prompt:
         finished = [plain_line(each) for each in values.finished]
         return {
             "goal": goal.lower() if self.settings.lower_case_goal else goal,
+            "remarks": "; ".join(plain_line(each) for each in values.remarks) or NOTHING,
             "finished": finished_summary(finished, self.settings, count_tokens),
             "current": plain_line(values.current or "") or NOTHING,
             "skills": "; ".join(values.skills) or "any, in a few plain words",

@@ -1,5 +1,7 @@
 import asyncio
+import contextlib
 import threading
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -20,6 +22,50 @@ def test_a_coroutine_is_run_for_whoever_waits() -> None:
     with pytest.raises(TransportError, match=r"silence took longer than 0\.01 s"):
         loop.run(asyncio.Event().wait(), 0.01, "silence")
     assert loop.run(answer(), 5, "an answer") == 42
+    loop.close()
+
+
+async def counting(closed: threading.Event, *, last: int = 1_000_000) -> AsyncGenerator[int]:
+    """Numbers in order; notes when it is closed."""
+    try:
+        for number in range(last):
+            yield number
+            await asyncio.sleep(0)
+        raise ValueError("no more")
+    finally:
+        closed.set()
+
+
+def test_items_arrive_in_order_and_the_source_is_closed_with_its_reader() -> None:
+    """Whoever stops reading stops the source, and knows that it has stopped."""
+    loop, closed = LoopThread("test"), threading.Event()
+    with contextlib.closing(loop.iterate(counting(closed), 5, "numbers")) as numbers:
+        assert [next(numbers) for _ in range(5)] == list(range(5))
+    assert closed.is_set()
+    loop.close()
+
+
+def test_what_a_source_raises_is_raised_where_it_is_read() -> None:
+    """An error of the source comes after all of its items."""
+    loop, closed = LoopThread("test"), threading.Event()
+    told = []
+    with pytest.raises(ValueError, match="no more"):
+        told.extend(loop.iterate(counting(closed, last=3), 5, "numbers"))
+    assert closed.is_set()
+    loop.close()
+
+
+async def silent() -> AsyncGenerator[int]:
+    """Never yields."""
+    await asyncio.Event().wait()
+    yield 0
+
+
+def test_a_silent_source_is_given_up_and_closed() -> None:
+    """Silence has a limit."""
+    loop = LoopThread("test")
+    with pytest.raises(TransportError, match=r"numbers took longer than 0\.05 s"):
+        list(loop.iterate(silent(), 0.05, "numbers"))
     loop.close()
 
 

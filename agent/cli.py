@@ -63,6 +63,7 @@ _COMMANDS = (
     (trace, "ls", tracing.ls, "agent trace ls --json"),
     (trace, "show", tracing.show, "agent trace show last"),
     (trace, "why", tracing.why, "agent trace why last 12.5"),
+    (trace, "diff", tracing.diff, "agent trace diff 20260101-120000 last"),
     (trace, "prune", tracing.prune, "agent trace prune --keep 20 --yes"),
     (train, "residual", making.train_residual, "agent train residual --demos datasets/scene"),
 )

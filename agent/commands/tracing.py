@@ -95,6 +95,35 @@ def why(
 
 
 @told
+def diff(
+    first: RunArgument,
+    second: RunArgument,
+    *,
+    tolerance: Annotated[
+        float,
+        typer.Option(min=0, help="Commands so far apart are the same [units of the action]."),
+    ] = 0.01,
+    runs: RunsOption = _RUNS,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say where two runs part, and show how each goes on from there.
+
+    Compared are the settings; what happened, as goals, plans, subtasks, ladder, holds and faults in
+    their order; and what the robot was sent at the same time since its first goal. What differs for
+    less than 0.1 s is no divergence, as two loops do not tick at the same instants.
+    """
+    from agent.tracing.diff import compare
+    from agent.tracing.runs import find_run
+    from agent.tracing.show import render_difference
+
+    found = compare(find_run(first, runs), find_run(second, runs), tolerance=tolerance)
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=2))
+    else:
+        _print(render_difference(found))
+
+
+@told
 def prune(
     *,
     keep: Annotated[

@@ -135,6 +135,15 @@ class Run:
         ]
         return sorted(found, key=lambda event: event.stamp_ns)
 
+    def walk(self, kind: str) -> Iterator[RecordedEvent]:
+        """All events of a kind as they were written; nothing of a long run is kept in memory."""
+        for part in self.parts:
+            with opened(part.file) as stream:
+                for span in part.index.spans:
+                    for message in read_chunk(stream, span.offset, span.end).messages:
+                        if part.index.channels.get(message.channel_id, ("", ""))[1] == kind:
+                            yield event_of(part.index, message)
+
     def newest(
         self,
         kind: str,

@@ -6,6 +6,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from agent.tracing.diff import Difference, parting
+from agent.tracing.milestones import Step
 from agent.tracing.story import GoalStory, RunStory, SubtaskStory
 from agent.tracing.why import Answer
 
@@ -46,6 +48,34 @@ def render_answer(answer: Answer) -> RenderableType:
         table.add_row(Text(since, justify="right"), link.what, Text(link.says, style=style))
     head = Text(f"{answer.run} at {answer.time_s:.3f} s, each line the reason of the one before:")
     return Group(head, table, *(Text(words) for words in answer.notes))
+
+
+def render_difference(difference: Difference, most_rows: int = 40) -> RenderableType:
+    """Where two runs part, and what each did from a little before on."""
+    first, second = difference.runs
+    lines = [Text(f"A {first}, B {second}; times are since the first goal [s].")]
+    for name, values in difference.settings.items():
+        lines.append(Text(f"setting {name}: A {values[0]}, B {values[1]}"))
+    for place, each in enumerate(difference.divergences):
+        which = "First divergence" if place == 0 else "And"
+        lines.append(Text(f"{which} at {each.at_s:.3f} s, {each.lane}:"))
+        lines += [Text(f"  A: {each.first}"), Text(f"  B: {each.second}")]
+    if not difference.divergences:
+        return Group(*lines, Text("No divergence: the same happened, and the same was sent."))
+    rows = parting(difference.rows)
+    table = Table(*("A", "", "", "B", ""), box=None, pad_edge=False)
+    for row in rows[:most_rows]:
+        mark = Text("=" if row.is_same else "≠", style="" if row.is_same else "yellow")
+        table.add_row(*_cells(row.first), mark, *_cells(row.second))
+    more = len(rows) - most_rows
+    tail = [Text(f"… and {more} more; --json has all.")] if more > 0 else []
+    return Group(*lines, table, *tail)
+
+
+def _cells(step: Step | None) -> tuple[Text, Text]:
+    if step is None:
+        return Text(""), Text("")
+    return Text(f"{step.at_s:.2f}", justify="right"), Text(f"{step.lane} {step.words}")
 
 
 def _add_goal(tree: Tree, goal: GoalStory) -> None:

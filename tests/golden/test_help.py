@@ -33,6 +33,7 @@ COMMANDS = (
     ("trace", "ls"),
     ("trace", "show"),
     ("trace", "why"),
+    ("trace", "diff"),
     ("trace", "prune"),
     ("train",),
     ("train", "planner"),

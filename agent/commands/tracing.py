@@ -1,5 +1,6 @@
 """`agent trace`: what happened in the runs that were recorded, and why."""
 
+import enum
 import json
 import math
 from pathlib import Path
@@ -121,6 +122,40 @@ def diff(
         typer.echo(json.dumps(found.as_json(), indent=2))
     else:
         _print(render_difference(found))
+
+
+class Target(enum.StrEnum):
+    """What a run can be turned into."""
+
+    HTML = "html"
+
+
+@told
+def export(
+    run: RunArgument = "last",
+    *,
+    to: Annotated[Target, typer.Option(help="As what; html is a page that opens offline.")] = (
+        Target.HTML
+    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to; beside the trace, named after the run."),
+    ] = None,
+    runs: RunsOption = _RUNS,
+) -> None:
+    """Turn a recorded run into a file for others.
+
+    The page has the timeline with subtasks, plans, holds, ladder and faults, and the story as a
+    tree; it needs no network and no script. A file that is there already is not overwritten. The
+    trace itself opens in Foxglove and Rerun as it is.
+    """
+    from agent.tracing.page import export_page
+    from agent.tracing.runs import find_run
+
+    found = find_run(run, runs)
+    target = out or found.parts[0].file.with_name(f"{found.id}.{to.value}")
+    export_page(found, target)
+    typer.echo(f"Written: {target}")
 
 
 @told

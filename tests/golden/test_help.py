@@ -34,6 +34,7 @@ COMMANDS = (
     ("trace", "show"),
     ("trace", "why"),
     ("trace", "diff"),
+    ("trace", "export"),
     ("trace", "prune"),
     ("train",),
     ("train", "planner"),

@@ -151,3 +151,15 @@ def test_pruning_without_a_limit(tmp_path: Path) -> None:
     assert trace("prune", "--keep", "1", runs=tmp_path)[1] == (
         "0 runs of 0.0 MB would be removed; remove them with --yes.\n"
     )
+
+
+def test_an_export_that_would_overwrite(tmp_path: Path) -> None:
+    """A file that is there already is kept, and another name is asked for."""
+    write_run(tmp_path / "a", story())
+    target = tmp_path / "a" / "a.html"
+    assert trace("export", "a", runs=tmp_path)[1] == f"Written: {target}\n"
+    before = target.read_bytes()
+    assert refused("export", "a", runs=tmp_path) == (
+        f"{target} exists. Remove it, or choose another --out.\n"
+    )
+    assert target.read_bytes() == before

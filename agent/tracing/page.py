@@ -19,7 +19,8 @@ _MOST_MARKS = 2000
 _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-svg { width: 100%; height: auto; } text { font-size: 12px; fill: currentColor; }
+.timeline { overflow-x: auto } svg { width: 100%; min-width: 40rem; height: auto }
+text { font-size: 12px; fill: currentColor; }
 .lane { fill: currentColor; opacity: .06 } .done { fill: #2e8b57 } .failed { fill: #c0392b }
 .active, .skipped { fill: #7f8c8d } .hold { fill: #d68910 } .ladder { fill: #8e44ad }
 .plan { fill: #2874a6 } .fault { fill: #c0392b } li { margin: .2rem 0 } .event { opacity: .75 }
@@ -112,8 +113,8 @@ def _timeline(bars: list[Bar], length_s: float) -> str:
         f'<text x="{_WIDTH}" y="{bottom - 2}" text-anchor="end">{length_s:.1f} s</text>',
     ]
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {bottom}" role="img" aria-label="timeline of the run">'
-        f"{''.join(drawn)}</svg>"
+        f'<div class="timeline" tabindex="0"><svg viewBox="0 0 {_WIDTH} {bottom}" '
+        f'role="img" aria-label="timeline of the run">{"".join(drawn)}</svg></div>'
     )
 
 

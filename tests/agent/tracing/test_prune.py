@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from written_traces import story, write_run
 
+from agent.recording.config import RecordingConfig
+from agent.recording.folder import prune_traces
 from agent.tracing.index import index_path, load_index
 from agent.tracing.prune import remove, unwanted_runs
 
@@ -75,3 +77,12 @@ def test_only_the_trace_and_its_index_go(tmp_path: Path) -> None:
     for run in unwanted:
         remove(run)
     assert sorted(tmp_path.rglob("*")) == [tmp_path / "a", tmp_path / "a" / "demo.mp4"]
+
+
+def test_a_recorder_that_makes_room_removes_the_index_too(tmp_path: Path) -> None:
+    """Nothing is left of a run that has gone by itself."""
+    for name in ("a", "b"):
+        load_index(write_run(tmp_path / name, story()))
+    newest = tmp_path / "b" / "trace-001.mcap"
+    prune_traces(tmp_path, RecordingConfig(keep_runs=1), keep=newest)
+    assert list(tmp_path.iterdir()) == [tmp_path / "b"]

@@ -11,25 +11,34 @@ def status(*states: SubtaskState, goal: str = "g", phase: Any = "acting") -> Pla
         Subtask(id=f"{goal}.{number}", text=f"step {number}", state=state)
         for number, state in enumerate(states)
     )
-    thought = Thought(field="PLAN", text="left first", plan_id="p1", stamp_ns=1)
+    pieces = (("PLAN", "left"), ("PLAN", " first\n"), ("DONE", "no"))
+    thoughts = tuple(
+        Thought(field=field, text=text, plan_id="p1", stamp_ns=1) for field, text in pieces
+    )
+    other = Thought(field="PLAN", text="of the next plan", plan_id="p2", stamp_ns=1)
     plan = Plan(
         id="p1",
         goal_id=goal,
         subtasks=subtasks,
-        thoughts=(thought,),
         trigger="new goal",
         observation_stamp_ns=1,
         stamp_ns=1,
     )
     wanted = Goal(text="go", id=goal, source="test", stamp_ns=1)
     return PlanningStatus(
-        phase=phase, stamp_ns=5, goal=wanted, plan=plan, subtasks=subtasks, reason="as seen"
+        phase=phase,
+        stamp_ns=5,
+        goal=wanted,
+        plan=plan,
+        subtasks=subtasks,
+        thoughts=(*thoughts, other),
+        reason="as seen",
     )
 
 
 def test_each_move_is_told_once_with_its_cause() -> None:
     """A subtask that begins or ends is told with plan, trigger, thoughts and reason; a plan not."""
-    ring = LocalRing[Any](20)
+    ring: Any = LocalRing[Any](20)
     news = SubtaskNews({"trace": ring})
     news.note(PlanningStatus(phase="idle", stamp_ns=1))
     for _ in range(3):
@@ -44,7 +53,7 @@ def test_each_move_is_told_once_with_its_cause() -> None:
         ("g.1", "pending", "active"),
         ("h.0", "", "active"),
     ]
-    assert moves[0]["thoughts"] == ["PLAN: left first"]
+    assert moves[0]["thoughts"] == ["PLAN: left first", "DONE: no"]
     assert (moves[1]["plan_id"], moves[1]["trigger"]) == ("p1", "new goal")
     assert moves[1]["reason"] == "as seen"
     assert [event.kind for event in events].count("goal.moved") == 2
@@ -52,7 +61,7 @@ def test_each_move_is_told_once_with_its_cause() -> None:
 
 def test_a_planner_that_was_restarted_tells_only_what_is_new() -> None:
     """What the one before had told is not told again."""
-    ring = LocalRing[Any](20)
+    ring: Any = LocalRing[Any](20)
     news = SubtaskNews({"trace": ring})
     news.resume(status(SubtaskState.DONE, SubtaskState.ACTIVE))
     news.note(status(SubtaskState.DONE, SubtaskState.DONE))

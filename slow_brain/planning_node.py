@@ -33,7 +33,7 @@ from bridge.specs import PlannerSpec
 from bridge.trace import TraceFact, emit
 from slow_brain.config import SlowBrainConfig
 from slow_brain.planning_loop import PlanningLoop
-from slow_brain.subtask_news import SubtaskNews
+from slow_brain.subtask_news import SubtaskNews, thoughts_in_words
 from slow_brain.subtask_watch import SubtaskWatch
 
 _End = object()
@@ -171,7 +171,7 @@ class PlanningNode:
             case Plan():
                 self._loop.accept(replace(result, stamp_ns=now_ns), now_ns)
                 steps = [f"{each.text}: {each.state}" for each in result.subtasks]
-                thoughts = [f"{each.field}: {each.text}" for each in result.thoughts]
+                thoughts = thoughts_in_words(self._loop.status(now_ns).thoughts, result.id)
                 facts = {"subtasks": steps, "thoughts": thoughts, "goal_done": result.goal_done}
                 self._tell("planner.plan", request, **facts)
                 if self._kept_back is not None:

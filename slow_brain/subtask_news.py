@@ -3,9 +3,20 @@
 The status itself is a latest-value mailbox, of which a recorder may miss what lasted shortly.
 """
 
-from bridge.messages import PlanningStatus, SubtaskState
+from collections.abc import Iterable
+
+from bridge.messages import PlanningStatus, SubtaskState, Thought
 from bridge.nodes import Mailboxes
 from bridge.trace import emit
+
+
+def thoughts_in_words(thoughts: Iterable[Thought], plan_id: str) -> list[str]:
+    """The thoughts of a plan, `FIELD: text` each, their pieces put together."""
+    fields: dict[str, str] = {}
+    for thought in thoughts:
+        if thought.plan_id == plan_id:
+            fields[thought.field] = fields.get(thought.field, "") + thought.text
+    return [f"{field}: {' '.join(text.split())}" for field, text in fields.items()]
 
 
 class SubtaskNews:
@@ -16,6 +27,9 @@ class SubtaskNews:
         self._goal_id = ""
         self._phase = ""
         self._states: dict[str, str] = {}
+        # Of the plan that counts: the next one's may be under way when a subtask moves.
+        self._plan_id = ""
+        self._thoughts: list[str] = []
 
     def resume(self, status: PlanningStatus) -> None:
         """Take what a planner before this one showed as told."""
@@ -30,6 +44,9 @@ class SubtaskNews:
             return
         if goal.id != self._goal_id:
             self._goal_id, self._phase, self._states = goal.id, "", {}
+        if status.plan is not None and status.plan.id != self._plan_id:
+            self._plan_id = status.plan.id
+            self._thoughts = thoughts_in_words(status.thoughts, self._plan_id)
         states = {each.id: str(each.state) for each in status.subtasks}
         if states != self._states:
             self._tell_moves(status, goal.id)
@@ -58,5 +75,5 @@ class SubtaskNews:
                 reason=status.reason,
                 plan_id=plan.id if plan else "",
                 trigger=plan.trigger if plan else "",
-                thoughts=[f"{each.field}: {each.text}" for each in plan.thoughts] if plan else [],
+                thoughts=self._thoughts,
             )

@@ -48,6 +48,11 @@ def test_a_run_that_was_recorded_can_be_explained(tmp_path: Path) -> None:
         assert [link.says for link in answer.links if not link.is_recorded] == []
         assert "'reach both', from test" in [link.says for link in answer.links]
     told = story_of(run)
+    assert told.goals[0].subtasks[1].thoughts == [
+        "PLAN: reach right; return home",
+        "DONE: yes",
+        "SUBTASK: reach right",
+    ]
     assert (told.outcome, told.subtasks, told.faults) == ("done", (3, 3), {})
 
 

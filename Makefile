@@ -81,8 +81,9 @@ wheel: sync ## Build the wheel, and try it in an environment that lacks this che
 
 ci: ## What continuous integration runs
 	$(MAKE) check
-	$(MAKE) test
 	$(MAKE) test-vllm
+	@# Last, so that its summary is the last line.
+	$(MAKE) test
 
 demo: sync ## A robot with two brains, in under a minute
 	$(BIN)/agent demo

@@ -12,7 +12,7 @@ from agent.evaluation.suites import find_suite
 from bridge.errors import ConfigError, UnknownNameError
 
 REACHING = (
-    "fast_brain.policy=eval_reaching:ReachingPolicy",
+    "fast_brain.policy=tests.reaching:ReachingPolicy",
     "slow_brain.rate_hz=5",
     "runtime.planner_latency_s=0.1",
 )
@@ -136,7 +136,7 @@ def test_the_report_says_how_to_get_its_figures_again(config: AgentConfig, tmp_p
     read = json.loads((tmp_path / "report.json").read_text())
     assert read["success_rate"] == 1.0
     assert read["mode"] == "hierarchical"
-    assert read["settings"]["fast_brain"]["policy"] == "eval_reaching:ReachingPolicy"
+    assert read["settings"]["fast_brain"]["policy"] == "tests.reaching:ReachingPolicy"
     assert read["versions"]["python"].startswith("3.")
     assert read["seed"] == 3
 

@@ -20,7 +20,7 @@ from bridge.errors import ConfigError, UnknownKeyError, UnknownNameError
 from bridge.plugins import list_plugins
 
 REACHING = (
-    "fast_brain.policy=eval_reaching:ReachingPolicy",
+    "fast_brain.policy=tests.reaching:ReachingPolicy",
     "slow_brain.rate_hz=5",
     "runtime.planner_latency_s=0.1",
 )

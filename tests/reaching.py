@@ -1,4 +1,4 @@
-"""A policy that really reaches the point arm's places, found as `reaching:ReachingPolicy`."""
+"""A policy that really reaches the point arm's places, found as `tests.reaching:ReachingPolicy`."""
 
 import numpy as np
 

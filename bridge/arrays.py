@@ -4,6 +4,7 @@ Everything that crosses a process border is read-only: Ray hands arrays over rea
 mailboxes, and so do messages inside one process, which keeps the fast path from hiding a bug.
 """
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -33,3 +34,12 @@ def frozen_array(array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> An
         copy = np.array(source, dtype=wanted, order="C", copy=True)
     copy.flags.writeable = False
     return copy
+
+
+def picture_hash(image: ImageArray) -> str:
+    """What a picture is called in traces: 16 hex digits of the SHA-256 of its raw bytes.
+
+    Args:
+        image: uint8 [height, width, channels].
+    """
+    return hashlib.sha256(image.tobytes()).hexdigest()[:16]

@@ -1,7 +1,9 @@
+import hashlib
+
 import numpy as np
 import pytest
 
-from bridge.arrays import frozen_array
+from bridge.arrays import frozen_array, picture_hash
 
 
 def test_a_writable_array_is_copied() -> None:
@@ -32,3 +34,12 @@ def test_layout_and_dtype_are_as_asked_for() -> None:
 def test_a_value_beyond_float32_becomes_infinite_without_a_warning() -> None:
     """The spec, which knows the leaf's name, is who refuses it."""
     assert np.isinf(frozen_array([1e300], np.float32)[0])
+
+
+def test_a_picture_is_called_by_the_start_of_the_hash_of_its_bytes() -> None:
+    """The name is that of the bytes alone, however the array lies in memory."""
+    picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    expected = hashlib.sha256(picture.tobytes()).hexdigest()[:16]
+    assert picture_hash(picture) == expected
+    assert picture_hash(np.asfortranarray(picture)) == expected
+    assert picture_hash(picture + np.uint8(1)) != expected

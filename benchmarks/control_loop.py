@@ -4,8 +4,9 @@ Ours runs as it is shipped: at 100 Hz, in processes under the real runtime, reco
 arm and a policy that holds still. Its planner is idle, or writes plans without pause on all cores
 with the shipped model, or is frozen in the middle of one (SIGSTOP), or is killed every ten seconds
 and restarted. Beside it the rivals' designs around the same loop, robot and policy: a thread in the
-planner's process, an event loop, one Ray call a tick. Everything in turn in one run, so that the
-ratios mean something on a noisy machine.
+planner's process, an event loop, one Ray call a tick. Everything in one run, and our situations by
+turns in several rounds, so that the ratios mean something on a noisy machine: the figures of a
+situation are of all its rounds together.
 
 A row's lateness is of waking up; `command_…` is from the deadline until the command was out.
 
@@ -14,6 +15,7 @@ A row's lateness is of waking up; `command_…` is from the deadline until the c
 """
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,7 +26,7 @@ from agent.logs import configure_logs
 from benchmarks.support.latencies import write_json
 from benchmarks.support.loop_ours import Situation, measure_ours
 from benchmarks.support.loop_rivals import DESIGNS, run_rival
-from benchmarks.support.loop_times import LoopTimes, load_times
+from benchmarks.support.loop_times import LoopTimes, load_times, pooled
 from benchmarks.support.machine import describe_machine
 from benchmarks.support.other_process import other_process
 from benchmarks.support.quiet import be_quiet
@@ -59,6 +61,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the figures")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="where to draw them")
     parser.add_argument("--seconds", type=float, default=60.0, help="per situation [s]")
+    parser.add_argument("--rounds", type=int, default=4, help="turns that our situations take")
     parser.add_argument("--rates", default="", help="also ours at these rates, as 500,1000 [Hz]")
     parser.add_argument("--only", choices=("ours", "rivals"), help="leave the others out")
     parser.add_argument(
@@ -69,7 +72,7 @@ def main() -> None:
     # That the planner is killed is what is measured.
     configure_logs(level="ERROR")
     rows = list(measure(arguments))
-    report = make_report(rows, arguments.seconds)
+    report = make_report(rows, arguments.seconds, arguments.rounds)
     if arguments.json:
         write_json(report, arguments.json)
     plot = arguments.plot or (arguments.json and arguments.json.with_suffix(".png"))
@@ -85,12 +88,28 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
     """Everything in turn; each row is printed as soon as it is there."""
     print(f"{'[ms]':46}{'p50':>8}{'p99':>8}{'p99.9':>8}{'max':>9}{'cmd p99':>9}{'missed':>8}")
     if arguments.only != "rivals":
-        for situation in _situations(arguments):
-            yield _shown(_ours(situation, arguments.seconds))
+        yield from _by_turns(list(_situations(arguments)), arguments)
     if arguments.only != "ours":
         for design in DESIGNS:
             for situation in ("idle", "busy"):
                 yield _shown(_rival(design, situation, arguments.seconds))
+
+
+def _by_turns(situations: list[Situation], arguments: argparse.Namespace) -> Iterator[Row]:
+    """Our situations in every round, each for its share of the time; then each one's pooled row."""
+    found: dict[str, list[Row]] = {situation.name: [] for situation in situations}
+    for number in range(1, arguments.rounds + 1):
+        for situation in situations:
+            print(f"round {number}, {situation.name}", file=sys.stderr, flush=True)
+            row = _ours(situation, arguments.seconds / arguments.rounds)
+            found[situation.name].append(row)
+    for rows in found.values():
+        facts = {
+            **rows[-1].facts,
+            "cpu_share": round(sum(row.facts["cpu_share"] for row in rows) / len(rows), 4),
+            "planner_kills": sum(row.facts["planner_kills"] for row in rows),
+        }
+        yield _shown(rows[-1]._replace(times=pooled([row.times for row in rows]), facts=facts))
 
 
 def _situations(arguments: argparse.Namespace) -> Iterator[Situation]:
@@ -108,7 +127,7 @@ def _ours(situation: Situation, seconds: float) -> Row:
     facts = {
         "priority": found.priority,
         "rate_hz": situation.rate_hz,
-        "cpu_share": round(found.cpu_share, 4),
+        "cpu_share": found.cpu_share,
         "planner_kills": found.restarts,
     }
     return Row("ours", situation.name, found.times, facts)
@@ -135,7 +154,7 @@ def _shown(row: Row) -> Row:
     return row
 
 
-def make_report(rows: list[Row], seconds: float) -> dict[str, Any]:
+def make_report(rows: list[Row], seconds: float, rounds: int) -> dict[str, Any]:
     """The rows, and the ratios that the goals speak of, of what was measured."""
     found = {(row.design, row.situation): row.times.figures() for row in rows}
     busy = found.get(("ours", "planner busy"))
@@ -159,6 +178,7 @@ def make_report(rows: list[Row], seconds: float) -> dict[str, Any]:
     return {
         "benchmark": "control_loop",
         "seconds": seconds,
+        "rounds": rounds,
         **{name: ratio for name, ratio in ratios.items() if ratio is not None},
         "situations": [
             {"design": row.design, "situation": row.situation} | row.times.figures() | row.facts

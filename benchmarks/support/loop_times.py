@@ -1,5 +1,6 @@
 """When each tick of a measured loop woke up, and when its command was out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,4 +78,15 @@ def load_times(path: Path, begin_ns: int, end_ns: int) -> LoopTimes:
         command_late_ms=(ended_ns - deadline_ns) / _NS_PER_MS,
         missed=int(skipped.sum()),
         effective_rate_hz=(len(rows) - 1) / seconds,
+    )
+
+
+def pooled(turns: Sequence[LoopTimes]) -> LoopTimes:
+    """The ticks of several turns of one situation as one measurement."""
+    ticks = [len(turn.woke_late_ms) for turn in turns]
+    return LoopTimes(
+        woke_late_ms=np.concatenate([turn.woke_late_ms for turn in turns]),
+        command_late_ms=np.concatenate([turn.command_late_ms for turn in turns]),
+        missed=sum(turn.missed for turn in turns),
+        effective_rate_hz=float(np.average([t.effective_rate_hz for t in turns], weights=ticks)),
     )

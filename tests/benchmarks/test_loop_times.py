@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.control_loop import Row, make_report
 from benchmarks.support.loop_plot import draw
-from benchmarks.support.loop_times import LoopTimes, TickLog, load_times
+from benchmarks.support.loop_times import LoopTimes, TickLog, load_times, pooled
 
 MS_NS = 1_000_000
 
@@ -36,6 +36,20 @@ def test_only_ticks_of_the_measured_part_count(tmp_path: Path) -> None:
     assert times.effective_rate_hz == pytest.approx(2 / 0.035)
 
 
+def test_turns_are_pooled_tick_by_tick(tmp_path: Path) -> None:
+    """A situation's figures are those of all ticks of its turns, not means of their percentiles."""
+    rows = [(10 * tick, tick % 3, 10 * tick + 3, 0) for tick in range(1, 9)]
+    late = [(10 * tick, 7, 10 * tick + 9, 1) for tick in range(1, 3)]
+    turns = [
+        load_times(logged(tmp_path / f"{i}.npy", *ticks), 0, 10**12)
+        for i, ticks in enumerate((rows, late))
+    ]
+    both = pooled(turns)
+    assert sorted(both.woke_late_ms) == sorted([tick % 3 for tick in range(1, 9)] + [7, 7])
+    assert (both.missed, both.miss_rate) == (2, 2 / 12)
+    assert both.effective_rate_hz == pytest.approx(100)
+
+
 def test_a_loop_that_stood_still_is_no_measurement(tmp_path: Path) -> None:
     """Without ticks there are no figures, rather than good ones."""
     path = logged(tmp_path / "ticks.npy", (10, 0, 11, 0))
@@ -56,7 +70,7 @@ def test_the_report_has_the_ratios_of_what_was_measured(tmp_path: Path) -> None:
         Row("ours", "planner hung", times(1), {}),
         Row("thread", "planner busy", times(40), {}),
     ]
-    report = make_report(rows, 1.0)
+    report = make_report(rows, 1.0, 1)
     assert report["p99_ratio_to_thread_design"] == 0.05
     assert report["p99_ratio_hung_to_idle"] == 1.0
     assert report["miss_rate_planner_busy"] == 0.0

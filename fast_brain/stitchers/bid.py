@@ -2,8 +2,10 @@
 
 Source: Liu et al., "Bidirectional Decoding: Improving Action Chunking via Guided Test-Time
 Sampling" (arXiv 2408.17355); weights and sample size as in RTC's comparison (arXiv 2506.07339,
-section 5): N = 16, backward loss `Σ_i w_i ‖a_i - prev_i‖` with RTC's exponential mask, and, if
-there is a weak policy, forward contrast with the K best of its samples and of our own.
+section 5, and its code `bid_action`): N = 16, backward loss `Σ_i w_i ‖a_i - prev_i‖` with RTC's
+exponential mask, and, if there is a weak policy, forward contrast with the K best of its samples
+and of our own, `(Σ_k Σ_i ‖a_i - a⁺_ki‖ - Σ_k Σ_i ‖a_i - a⁻_ki‖) / N`. The first authors' own code
+weighs it otherwise: normalised weights `0.99^i`, means over rows and neighbours.
 """
 
 from collections.abc import Mapping
@@ -74,9 +76,7 @@ class BidStitcher(LatestStitcher):
             flow,
             samples=self._samples,
             mask=self._mask,
-            weak=None
-            if weak is None
-            else require(weak, FlowPolicyLike, "bid", offers="FlowSampler"),
+            weak=weak,
             contrast=self._contrast,
             delay_window=self._delay_window,
         )
@@ -139,8 +139,9 @@ def backward_losses(drawn: FloatArray, previous: FloatArray, weights: FloatArray
 
 
 def forward_losses(drawn: FloatArray, strong: FloatArray, weak: FloatArray) -> AnyArray:
-    """Return [N]: mean distances to good samples [K, H, A] less those to the weak policy's."""
-    return _distances(drawn, strong).mean(axis=1) - _distances(drawn, weak).mean(axis=1)
+    """Return [N]: distances to good samples [K, H, A] less those to the weak policy's, over N."""
+    towards, away = _distances(drawn, strong).sum(axis=1), _distances(drawn, weak).sum(axis=1)
+    return (towards - away) / len(drawn)
 
 
 def _distances(drawn: FloatArray, others: FloatArray) -> AnyArray:

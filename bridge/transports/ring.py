@@ -17,7 +17,13 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from bridge.codec import decode, encode
 from bridge.errors import ConfigError, ContractError, TransportError
-from bridge.transports.segments import create_segment, map_segment
+from bridge.transports.segments import (
+    CAPACITY_AT,
+    LAYOUT_AT,
+    MAGIC_AT,
+    create_laid_out_segment,
+    map_segment,
+)
 
 T = TypeVar("T")
 Sent = TypeVar("Sent")
@@ -25,7 +31,7 @@ Sent = TypeVar("Sent")
 _MAGIC = 0x474E4952  # "RING"
 _LAYOUT = 1
 _WORD = 8
-(_MAGIC_AT, _LAYOUT_AT, _CAPACITY_AT, _WRITTEN_AT, _READ_AT) = range(5)
+_WRITTEN_AT, _READ_AT = range(CAPACITY_AT + 1, 5)
 (_PUBLISHED_AT, _DROPPED_AT, _REFUSED_AT, _DAMAGED_AT) = range(5, 9)
 _HEADER_WORDS = 16
 _LENGTH_MASK = 0xFFFFFFFF
@@ -90,13 +96,10 @@ class SharedRing(Generic[T]):
             TransportError: It exists already, or there is not enough memory.
         """
         capacity = -(-max(capacity_bytes, 2 * _WORD) // _WORD) * _WORD
-        path = create_segment(name, run_id, _HEADER_WORDS * _WORD + capacity)
-        memory = map_segment(path)
-        with memoryview(memory) as raw, raw.cast("Q") as words:
-            words[_LAYOUT_AT], words[_CAPACITY_AT] = _LAYOUT, capacity
-            # Last, so that nobody attaches to half a header.
-            words[_MAGIC_AT] = _MAGIC
-        memory.close()
+        size = _HEADER_WORDS * _WORD + capacity
+        path = create_laid_out_segment(
+            name, run_id, size, magic=_MAGIC, layout=_LAYOUT, capacity=capacity
+        )
         return SharedRing(path, kind)
 
     @property
@@ -186,9 +189,9 @@ class SharedRing(Generic[T]):
 
     def _check_layout(self) -> int:
         words = self._words
-        fits = len(words) >= _HEADER_WORDS and words[_MAGIC_AT] == _MAGIC
-        if fits and words[_LAYOUT_AT] == _LAYOUT:
-            capacity = words[_CAPACITY_AT]
+        fits = len(words) >= _HEADER_WORDS and words[MAGIC_AT] == _MAGIC
+        if fits and words[LAYOUT_AT] == _LAYOUT:
+            capacity = words[CAPACITY_AT]
             if _HEADER_WORDS * _WORD + capacity == len(self._bytes):
                 return capacity
         self._words.release()

@@ -18,6 +18,8 @@ _PREFIX = "tandem"
 _PART = re.compile(r"[A-Za-z0-9_]{1,64}")
 _FILE = re.compile(rf"{_PREFIX}-(?P<run>\w+)-(?P<pid>\d+)-(?P<started>\d+)-(?P<name>\w+)(\.part)?")
 _OWNER_ONLY = 0o600
+# Of the first words of a segment [64-bit words].
+MAGIC_AT, LAYOUT_AT, CAPACITY_AT = range(3)
 
 
 def segment_folder() -> Path:
@@ -62,6 +64,32 @@ def create_segment(name: str, run_id: str, size: int, folder: Path | None = None
         ) from error
     finally:
         os.close(file)
+    return path
+
+
+def create_laid_out_segment(
+    name: str, run_id: str, size: int, *, magic: int, layout: int, capacity: int
+) -> Path:
+    """Make a segment whose first 64-bit words say what it is: magic, layout version, capacity.
+
+    Args:
+        name: As for `create_segment`.
+        run_id: As for `create_segment`.
+        size: Of the segment, header included [bytes].
+        magic: What kind of segment it is; written last, so that nobody attaches to half a header.
+        layout: Version of the layout.
+        capacity: What it has room for [bytes].
+
+    Raises:
+        ConfigError: As for `create_segment`.
+        TransportError: As for `create_segment`.
+    """
+    path = create_segment(name, run_id, size)
+    memory = map_segment(path)
+    with memoryview(memory) as raw, raw.cast("Q") as words:
+        words[LAYOUT_AT], words[CAPACITY_AT] = layout, capacity
+        words[MAGIC_AT] = magic
+    memory.close()
     return path
 
 

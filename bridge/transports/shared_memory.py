@@ -23,7 +23,13 @@ import numpy as np
 
 from bridge.errors import TransportError
 from bridge.packing import pack, unpack
-from bridge.transports.segments import create_segment, map_segment
+from bridge.transports.segments import (
+    CAPACITY_AT,
+    LAYOUT_AT,
+    MAGIC_AT,
+    create_laid_out_segment,
+    map_segment,
+)
 
 T = TypeVar("T")
 Sent = TypeVar("Sent")
@@ -31,7 +37,7 @@ Sent = TypeVar("Sent")
 _MAGIC = 0x4D45444E4154  # "TANDEM"
 _LAYOUT = 2
 _WORD = 8
-_MAGIC_AT, _LAYOUT_AT, _CAPACITY_AT, _HEAD_AT = range(4)
+_HEAD_AT = CAPACITY_AT + 1
 _HEADER_WORDS = 8
 _VERSION, _LENGTH, _REST_AT, _CHECKSUM, _PAYLOAD = range(5)
 _VOID = 0
@@ -90,13 +96,9 @@ class SharedLatestValue(Generic[T]):
         """
         capacity = -(-capacity_bytes // _WORD) * _WORD
         size = (_HEADER_WORDS + 2 * _PAYLOAD) * _WORD + 2 * capacity
-        path = create_segment(name, run_id, size)
-        memory = map_segment(path)
-        with memoryview(memory) as raw, raw.cast("Q") as words:
-            words[_LAYOUT_AT], words[_CAPACITY_AT] = _LAYOUT, capacity
-            # Last, so that nobody attaches to half a header.
-            words[_MAGIC_AT] = _MAGIC
-        memory.close()
+        path = create_laid_out_segment(
+            name, run_id, size, magic=_MAGIC, layout=_LAYOUT, capacity=capacity
+        )
         return SharedLatestValue(path, kind)
 
     @property
@@ -186,9 +188,9 @@ class SharedLatestValue(Generic[T]):
 
     def _check_layout(self) -> int:
         words = self._words
-        fits = len(words) >= _HEADER_WORDS and words[_MAGIC_AT] == _MAGIC
-        if fits and words[_LAYOUT_AT] == _LAYOUT:
-            capacity = words[_CAPACITY_AT]
+        fits = len(words) >= _HEADER_WORDS and words[MAGIC_AT] == _MAGIC
+        if fits and words[LAYOUT_AT] == _LAYOUT:
+            capacity = words[CAPACITY_AT]
             if (_HEADER_WORDS + 2 * _PAYLOAD) * _WORD + 2 * capacity == len(self._bytes):
                 return capacity
         self.close()

@@ -15,6 +15,7 @@ from agent.tracing.scanning import opened, read_chunk
 from bridge.errors import ConfigError, UnknownNameError
 
 _NS_PER_S = 1_000_000_000
+_FOREVER_NS = 2**63 - 1
 # What caused something lies before it, and hardly ever further back than this.
 _SEARCH_BACK_NS = 120 * _NS_PER_S
 LAST = "last"
@@ -135,14 +136,24 @@ class Run:
         ]
         return sorted(found, key=lambda event: event.stamp_ns)
 
-    def walk(self, kind: str) -> Iterator[RecordedEvent]:
-        """All events of a kind as they were written; nothing of a long run is kept in memory."""
+    def walk(
+        self, *kinds: str, first_ns: int = 0, last_ns: int = _FOREVER_NS
+    ) -> Iterator[RecordedEvent]:
+        """All events of some kinds and times [ns] as they were written.
+
+        Nothing of a long run is kept in memory.
+        """
         for part in self.parts:
+            wanted = {number for number, (_, kind) in part.index.channels.items() if kind in kinds}
             with opened(part.file) as stream:
                 for span in part.index.spans:
+                    if span.first_ns > last_ns or span.last_ns < first_ns:
+                        continue
                     for message in read_chunk(stream, span.offset, span.end).messages:
-                        if part.index.channels.get(message.channel_id, ("", ""))[1] == kind:
-                            yield event_of(part.index, message)
+                        if message.channel_id in wanted:
+                            event = event_of(part.index, message)
+                            if first_ns <= event.stamp_ns <= last_ns:
+                                yield event
 
     def newest(
         self,

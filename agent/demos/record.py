@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.demos.dataset import FPS, encode_image, write_episode
+from agent.demos.dataset import CAMERAS, FPS, encode_image, write_episode
 from agent.demos.disturbances import Disturber
 from agent.worlds.scene.expert import SceneExpert
 from agent.worlds.scene.language import sample_phrasing
@@ -115,32 +115,35 @@ class DemoRecorder:
     def _frame(self, skill: str, story: _Story, disturber: Disturber, *, hovering: bool) -> None:
         physics = self._physics
         target = physics.home_action() if hovering else self._expert.act()
-        measured, facts = physics.measure(), physics.facts()
-        state = [
-            measured["gripper_pose_in_base"],
-            measured["gripper_contact"],
-            measured["target_pose_in_base"],
-        ]
+        facts = physics.facts()
         story.rows.append(
             {
-                **{
-                    f"observation.images.{name}": encode_image(
-                        self._camera.take(physics.data, name)
-                    )
-                    for name in ("front", "wrist")
-                },
-                "observation.state": np.concatenate(state).tolist(),
+                **self._seen(),
                 "action": target.astype(np.float32).tolist(),
                 "subtask": skill,
                 "segment_index": story.segment,
                 "finished": list(story.finished),
-                "is_subtask_done": is_subtask_done(skill, facts, state[0][:3]),
+                "is_subtask_done": is_subtask_done(skill, facts, physics.gripper_pose()[:3]),
                 "is_hovering": hovering,
                 "disturbance": disturber.name,
                 "facts": json.dumps(asdict(facts)),
             }
         )
         self._execute(target, disturber)
+
+    def _seen(self) -> dict[str, Any]:
+        """What the robot senses now, as columns of a row."""
+        measured = self._physics.measure()
+        state = [
+            measured["gripper_pose_in_base"],
+            measured["gripper_contact"],
+            measured["target_pose_in_base"],
+        ]
+        pictures = {
+            f"observation.images.{name}": encode_image(self._camera.take(self._physics.data, name))
+            for name in CAMERAS
+        }
+        return {**pictures, "observation.state": np.concatenate(state).tolist()}
 
     def _execute(self, target: np.ndarray, disturber: Disturber) -> None:
         start = self._physics.target

@@ -24,10 +24,10 @@ STATE_NAMES = (
 )
 ACTION_NAMES = ("x_m", "y_m", "z_m", "yaw_rad", "gripper_closing")
 CAMERAS = ("front", "wrist")
-_IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-_SCHEMA = pa.schema(
+IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+SCENE_SCHEMA = pa.schema(
     [
-        *((f"observation.images.{camera}", _IMAGE_TYPE) for camera in CAMERAS),
+        *((f"observation.images.{camera}", IMAGE_TYPE) for camera in CAMERAS),
         ("observation.state", pa.list_(pa.float32(), len(STATE_NAMES))),
         ("action", pa.list_(pa.float32(), len(ACTION_NAMES))),
         ("timestamp", pa.float32()),
@@ -66,10 +66,14 @@ def episode_path(root: Path, episode: int) -> Path:
 
 
 def write_episode(
-    root: Path, episode: int, rows: list[dict[str, Any]], info: dict[str, Any]
+    root: Path,
+    episode: int,
+    rows: list[dict[str, Any]],
+    info: dict[str, Any],
+    schema: pa.Schema = SCENE_SCHEMA,
 ) -> None:
     """Write one finished episode; it is either wholly there afterwards or not at all."""
-    table = pa.Table.from_pylist(rows, schema=_SCHEMA)
+    table = pa.Table.from_pylist(rows, schema=schema)
     table = table.replace_schema_metadata({"tandem_episode": json.dumps(info)})
     write_rows(episode_path(root, episode), table)
 

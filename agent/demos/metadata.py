@@ -10,6 +10,7 @@ Recording knows neither the number of a task nor the frames before an episode, s
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,23 +19,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from agent.demos.dataset import (
-    CAMERAS,
     EPISODES_PER_CHUNK,
-    FPS,
     episode_path,
     read_episode,
     recorded_episodes,
     write_rows,
 )
-from agent.demos.features import FEATURES, HUGGING_FACE_FEATURES
+from agent.demos.features import SCENE_FORM, DatasetForm
 from agent.demos.statistics import FeatureStatistics, summarize_numbers, summarize_pictures
 from bridge import ConfigError
 
 CODEBASE_VERSION = "v3.0"
-ROBOT_TYPE = "ur5e_robotiq_ogbench_scene"
 DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 _EPISODES_PATH = "meta/episodes/chunk-000/file-000.parquet"
-_NUMBERS = ("observation.state", "action", "timestamp", "frame_index", "episode_index", "index")
 # Pictures looked at for the statistics, per episode.
 _PICTURES_PER_EPISODE = 4
 
@@ -47,8 +44,12 @@ class _Episode(NamedTuple):
     task_index: int
 
 
-def write_metadata(root: Path) -> None:
+def write_metadata(root: Path, form: DatasetForm = SCENE_FORM) -> None:
     """Write `meta/` for the episodes of a folder; writing it again changes nothing.
+
+    Args:
+        root: The folder.
+        form: What its episodes have in common.
 
     Raises:
         ConfigError: Nothing is recorded, or an episode is missing between others.
@@ -68,23 +69,23 @@ def write_metadata(root: Path) -> None:
         table, info = read_episode(root, number)
         task = task_by_text.setdefault(info["goal_text"], len(task_by_text))
         episode = _Episode(number, info, first_index, table.num_rows, task)
-        numbered = _number_rows(root, episode, table)
-        statistics.append(_summarize(numbered))
+        numbered = _number_rows(root, episode, table, form)
+        statistics.append(_summarize(numbered, form))
         episodes.append(episode)
         first_index += table.num_rows
     meta = root / "meta"
-    _write_table(_tasks_table(task_by_text), meta / "tasks.parquet")
+    write_texts(task_by_text, "task", meta / "tasks.parquet")
     _write_table(_episodes_table(episodes, statistics), root / _EPISODES_PATH)
     _write_json(_merge(statistics), meta / "stats.json")
     # Last, since a reader looks for this one first.
-    _write_json(_describe(episodes, len(task_by_text)), meta / "info.json")
+    _write_json(_describe(episodes, len(task_by_text), form), meta / "info.json")
 
 
-def _number_rows(root: Path, episode: _Episode, table: pa.Table) -> pa.Table:
+def _number_rows(root: Path, episode: _Episode, table: pa.Table, form: DatasetForm) -> pa.Table:
     """Give an episode's rows their place in the whole; rewrite the file if they lacked it."""
     index = np.arange(episode.first_index, episode.first_index + episode.length)
     wanted = {"index": index, "task_index": np.full(episode.length, episode.task_index)}
-    metadata = dict(table.schema.metadata) | {b"huggingface": HUGGING_FACE_FEATURES}
+    metadata = dict(table.schema.metadata) | {b"huggingface": form.hugging_face_features()}
     is_numbered = all(np.array_equal(table[name].to_numpy(), wanted[name]) for name in wanted)
     if is_numbered and b"huggingface" in table.schema.metadata:
         return table
@@ -96,17 +97,17 @@ def _number_rows(root: Path, episode: _Episode, table: pa.Table) -> pa.Table:
     return table
 
 
-def _summarize(table: pa.Table) -> dict[str, FeatureStatistics]:
+def _summarize(table: pa.Table, form: DatasetForm) -> dict[str, FeatureStatistics]:
     """Statistics of one episode; none of an episode without frames."""
     if table.num_rows == 0:
         return {}
     found = {
-        name: summarize_numbers(np.array(table[name].to_pylist(), np.float64)) for name in _NUMBERS
+        name: summarize_numbers(np.array(table[name].to_pylist(), np.float64))
+        for name in form.numbers
     }
     every = max(1, table.num_rows // _PICTURES_PER_EPISODE)
     some = table.slice(0).take(pa.array(range(0, table.num_rows, every)))
-    for camera in CAMERAS:
-        name = f"observation.images.{camera}"
+    for name in form.pictures:
         found[name] = summarize_pictures([cell["bytes"] for cell in some[name].to_pylist()])
     return found
 
@@ -119,14 +120,22 @@ def _merge(statistics: list[dict[str, FeatureStatistics]]) -> dict[str, Any]:
     }
 
 
-def _tasks_table(task_by_text: dict[str, int]) -> pa.Table:
+def write_texts(number_by_text: Mapping[str, int], what: str, path: Path) -> None:
+    """Write what is said in a dataset, each text once, and the numbers that rows name them by.
+
+    Args:
+        number_by_text: The numbers count from 0 in the order of the texts.
+        what: What a text is: "task" or "subtask".
+        path: `tasks.parquet`, or alike.
+    """
+    index = f"{what}_index"
     table = pa.Table.from_pydict(
         {
-            "task_index": pa.array(list(task_by_text.values()), pa.int64()),
-            "task": pa.array(list(task_by_text), pa.string()),
+            index: pa.array(list(number_by_text.values()), pa.int64()),
+            what: pa.array(list(number_by_text), pa.string()),
         }
     )
-    # Says that the text is the index: LeRobot looks goals up in it through pandas.
+    # Says that the text is the index: LeRobot looks texts up in it through pandas.
     columns = [
         {
             "name": name,
@@ -136,12 +145,12 @@ def _tasks_table(task_by_text: dict[str, int]) -> pa.Table:
             "metadata": None,
         }
         for name, kind, numpy_kind in (
-            ("task_index", "int64", "int64"),
-            ("task", "unicode", "object"),
+            (index, "int64", "int64"),
+            (what, "unicode", "object"),
         )
     ]
-    pandas = {"index_columns": ["task"], "column_indexes": [], "columns": columns}
-    return table.replace_schema_metadata({"pandas": json.dumps(pandas)})
+    pandas = {"index_columns": [what], "column_indexes": [], "columns": columns}
+    _write_table(table.replace_schema_metadata({"pandas": json.dumps(pandas)}), path)
 
 
 def _episodes_table(
@@ -182,21 +191,21 @@ def _statistics_columns(found: dict[str, FeatureStatistics]) -> dict[str, Any]:
     }
 
 
-def _describe(episodes: list[_Episode], tasks: int) -> dict[str, Any]:
+def _describe(episodes: list[_Episode], tasks: int, form: DatasetForm) -> dict[str, Any]:
     return {
         "codebase_version": CODEBASE_VERSION,
-        "robot_type": ROBOT_TYPE,
+        "robot_type": form.robot_type,
         "total_episodes": len(episodes),
         "total_frames": sum(episode.length for episode in episodes),
         "total_tasks": tasks,
         "chunks_size": EPISODES_PER_CHUNK,
         "data_files_size_in_mb": 100,
         "video_files_size_in_mb": 200,
-        "fps": FPS,
+        "fps": form.fps,
         "splits": {"train": f"0:{len(episodes)}"},
         "data_path": DATA_PATH,
         "video_path": None,
-        "features": FEATURES,
+        "features": dict(form.features),
     }
 
 

@@ -2,9 +2,10 @@
 
 A latent of 64 × 1024 float32 goes from one process to another: through the shared-memory mailbox,
 by a call of a Ray actor, and by `ray.put` and `ray.get`. All stamps are of one monotonic clock that
-both processes share, taken just before the sending and just after the receiving; the three take
-turns in one run, so that their ratios mean something on a noisy machine. The mailbox is read in
-two ways: without pause, which is the hand-over itself, and once a beat, as the policy reads it.
+both processes share, taken just before the sending, when the message is there, and just after the
+receiving; the three take turns in one run, so that their ratios mean something on a noisy machine.
+The mailbox is read in two ways: without pause, which is the hand-over itself, and once a beat, as
+the policy reads it.
 
     python -m benchmarks.latent_handover --json latent_handover.json
 """
@@ -20,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec.structs import replace
 
 from benchmarks.support.latencies import TABLE_HEAD, summarize_ns, table_row, write_json
 from benchmarks.support.machine import describe_machine
@@ -119,27 +119,32 @@ def through_mailbox(messages: int, pause_s: float, beat_hz: float) -> dict[str, 
     ):
         try:
             reader.receive(PATIENCE_S)
-            with other_process(_publish, box.address, messages, pause_s):
-                since_ns, read_ns = reader.receive(messages * pause_s + PATIENCE_S)
+            with other_process(_publish, box.address, messages, pause_s) as publisher:
+                arrived, read_ns = reader.receive(messages * pause_s + PATIENCE_S)
+                sent_ns = publisher.receive(PATIENCE_S)
         finally:
             box.unlink()
+    # The first message is version 1.
+    since_ns = [arrived_ns - sent_ns[version - 1] for version, arrived_ns in arrived]
     return {"policy_beat": since_ns, "policy_read": read_ns} if beat_hz else {"mailbox": since_ns}
 
 
 def _publish(connection: Connection, address: str, messages: int, pause_s: float) -> None:
-    del connection
     clock = SystemClock()
+    sent_ns: list[int] = []
     with SharedLatestValue(address, Latent) as box:
         due_ns = clock.now_ns()
         for latent in itertools.islice(_latents(), messages):
             clock.sleep_until_ns(due_ns)
             due_ns += round(pause_s * _NS_PER_S)
-            box.publish(replace(latent, ready_stamp_ns=clock.now_ns()))
+            sent_ns.append(clock.now_ns())
+            box.publish(latent)
+    connection.send(sent_ns)
 
 
 def _read(connection: Connection, address: str, messages: int, beat_hz: float) -> None:
     clock = SystemClock()
-    since_ns: list[int] = []
+    arrived: list[tuple[int, int]] = []
     read_ns: list[int] = []
     with SharedLatestValue(address, Latent) as box:
         connection.send("ready")
@@ -156,9 +161,9 @@ def _read(connection: Connection, address: str, messages: int, beat_hz: float) -
             now_ns = clock.now_ns()
             if latent is not None:
                 seen = version
-                since_ns.append(now_ns - latent.ready_stamp_ns)
+                arrived.append((version, now_ns))
                 read_ns.append(now_ns - began_ns)
-    connection.send((since_ns, read_ns))
+    connection.send((arrived, read_ns))
 
 
 def through_ray(taker: Any, messages: int) -> dict[str, list[int]]:  # noqa: ANN401  # An actor's handle.
@@ -199,7 +204,7 @@ class _Taker:
         """How long it was under way through the object store [ns]."""
         import ray
 
-        latent = ray.get(references[0], timeout=PATIENCE_S)
+        latent: Any = ray.get(references[0], timeout=PATIENCE_S)
         arrived_ns = time.perf_counter_ns()
         _look_at(latent)
         return arrived_ns - sent_ns

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from bridge.arrays import AnyArray
-from bridge.codec import array_at, check_size, decode_with, encode_with, plain_array
+from bridge.codec import array_at, check_size, decode_with, encode_with, plain_array, wire_name
 from bridge.errors import TransportError
 
 _PLACED_EXTENSION = 2
@@ -22,6 +22,8 @@ _PLACED_EXTENSION = 2
 _ALIGNMENT = 16
 # Where the elements begin [bytes], their type, the number of dimensions; the sizes follow.
 _PLACE = struct.Struct("<Q2sB")
+# By the number of dimensions; NumPy has at most 64.
+_SIZES = [struct.Struct(f"<{dimensions}Q") for dimensions in range(65)]
 
 T = TypeVar("T")
 
@@ -37,18 +39,44 @@ class Packed(NamedTuple):
     size: int
 
 
-def pack(message: object, *, max_bytes: int) -> Packed:
-    """Lay out a message, or any msgspec Struct, without copying its arrays.
+class Packer:
+    """Lays out messages, one after the other; for one thread.
 
-    Raises:
-        ContractError: It holds something that is neither plain data nor a numeric array.
-        TransportError: It takes more than `max_bytes`.
+    A mailbox keeps one: made anew for every message it took a tenth of the hand-over.
     """
-    layout = _Layout()
-    rest = encode_with(msgspec.msgpack.Encoder(enc_hook=layout.place), message)
-    size = layout.end + len(rest)
-    check_size(size, max_bytes, "Encoding")
-    return Packed([*layout.pieces, (layout.end, memoryview(rest))], layout.end, size)
+
+    def __init__(self) -> None:
+        self._pieces: list[tuple[int, memoryview]] = []
+        self._end = 0
+        self._encoder = msgspec.msgpack.Encoder(enc_hook=self._place)
+
+    def pack(self, message: object, *, max_bytes: int) -> Packed:
+        """Lay out a message, or any msgspec Struct, without copying its arrays.
+
+        Raises:
+            ContractError: It holds something that is neither plain data nor a numeric array.
+            TransportError: It takes more than `max_bytes`.
+        """
+        self._pieces, self._end = [], 0
+        rest = encode_with(self._encoder, message)
+        # What was laid out is the caller's from here on: a mailbox must keep no message alive.
+        pieces, self._pieces = self._pieces, []
+        pieces.append((self._end, memoryview(rest)))
+        size = self._end + len(rest)
+        check_size(size, max_bytes, "Encoding")
+        return Packed(pieces, self._end, size)
+
+    def _place(self, value: Any) -> object:  # noqa: ANN401  # msgspec hands over what it does not know.
+        """Give an array its place, after the one before."""
+        if isinstance(value, np.generic):
+            return cast("object", value.item())
+        array, start = plain_array(value), self._end
+        if array.nbytes:
+            self._pieces.append((start, array.data.cast("B")))
+        self._end += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
+        place = _PLACE.pack(start, wire_name(array), array.ndim)
+        shape = _SIZES[array.ndim].pack(*array.shape)
+        return msgspec.msgpack.Ext(_PLACED_EXTENSION, place + shape)
 
 
 def unpack(data: bytes, rest_at: int, kind: type[T]) -> T:
@@ -64,25 +92,6 @@ def unpack(data: bytes, rest_at: int, kind: type[T]) -> T:
         ContractError: Well-formed, but not a message of this type.
     """
     return decode_with(_decoder(kind), memoryview(data)[rest_at:])
-
-
-class _Layout:
-    """Gives each array of a message its place, one after the other."""
-
-    def __init__(self) -> None:
-        self.pieces: list[tuple[int, memoryview]] = []
-        self.end = 0
-
-    def place(self, value: Any) -> object:  # noqa: ANN401  # msgspec hands over what it does not know.
-        if isinstance(value, np.generic):
-            return cast("object", value.item())
-        array, start = plain_array(value), self.end
-        if array.size:
-            self.pieces.append((start, array.data.cast("B")))
-        self.end += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
-        place = _PLACE.pack(start, array.dtype.str[1:].encode("ascii"), array.ndim)
-        shape = struct.pack(f"<{array.ndim}Q", *array.shape)
-        return msgspec.msgpack.Ext(_PLACED_EXTENSION, place + shape)
 
 
 def _find_array(code: int, place: memoryview) -> AnyArray:

@@ -22,7 +22,7 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 import numpy as np
 
 from bridge.errors import TransportError
-from bridge.packing import pack, unpack
+from bridge.packing import Packer, unpack
 from bridge.transports.segments import (
     CAPACITY_AT,
     LAYOUT_AT,
@@ -83,6 +83,7 @@ class SharedLatestValue(Generic[T]):
         self._capacity = self._check_layout()
         self._held: tuple[int, T | None] = (0, None)
         self._overtaken = 0
+        self._packer = Packer()
 
     @staticmethod
     def create(
@@ -122,7 +123,7 @@ class SharedLatestValue(Generic[T]):
         self._check_open()
         if self._lock_file is None:
             self._become_writer()
-        packed = pack(message, max_bytes=self._capacity)
+        packed = self._packer.pack(message, max_bytes=self._capacity)
         version = self._words[_HEAD_AT] + 1
         slot = self._slot(version)
         start = (slot + _PAYLOAD) * _WORD

@@ -1,4 +1,5 @@
 import struct
+import sys
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from bridge.codec import encode
 from bridge.errors import ContractError, TransportError
 from bridge.messages import Goal, Latent, Message, Observation
-from bridge.packing import Packed, pack, unpack
+from bridge.packing import Packed, Packer, unpack
 from bridge.testing import (
     example_chunk,
     example_latent,
@@ -46,7 +47,7 @@ def written(packed: Packed) -> bytes:
 
 def there_and_back(message: Any) -> Any:
     """What a reader gets of a message."""
-    packed = pack(message, max_bytes=LIMIT)
+    packed = Packer().pack(message, max_bytes=LIMIT)
     return unpack(written(packed), packed.rest_at, type(message))
 
 
@@ -78,7 +79,7 @@ def test_every_kind_of_message_travels(message: Message) -> None:
 def test_arrays_are_handed_over_without_a_copy() -> None:
     """What is to be written is the message's own memory; what is read is a view of the bytes."""
     latent = example_latent()
-    packed = pack(latent, max_bytes=LIMIT)
+    packed = Packer().pack(latent, max_bytes=LIMIT)
     first = np.frombuffer(packed.pieces[0][1], np.float32)
     assert np.shares_memory(first, latent.perceptual)
     data = written(packed)
@@ -89,18 +90,32 @@ def test_arrays_are_handed_over_without_a_copy() -> None:
 def test_what_does_not_fit_is_refused_before_anything_is_written() -> None:
     """The error says both sizes."""
     with pytest.raises(TransportError, match="the limit here is 100 bytes"):
-        pack(example_latent(), max_bytes=100)
+        Packer().pack(example_latent(), max_bytes=100)
+
+
+def test_a_refused_message_leaves_nothing_behind() -> None:
+    """The packer that refused one packs the next as if nothing had been, and keeps neither."""
+    packer = Packer()
+    with pytest.raises(ContractError):
+        packer.pack({"a": np.zeros(3), "b": object()}, max_bytes=LIMIT)
+    latent = example_latent()
+    packed = packer.pack(latent, max_bytes=LIMIT)
+    assert written(packed) == written(Packer().pack(latent, max_bytes=LIMIT))
+    with_packed = sys.getrefcount(latent.perceptual)
+    del packed
+    without = sys.getrefcount(latent.perceptual)
+    assert without < with_packed
 
 
 def test_what_is_no_data_is_refused() -> None:
     """An object that only this process knows does not travel, and the error says what does."""
     with pytest.raises(ContractError, match="plain data and numeric arrays"):
-        pack({"a": object()}, max_bytes=LIMIT)
+        Packer().pack({"a": object()}, max_bytes=LIMIT)
 
 
 def test_a_message_of_another_type_is_refused() -> None:
     """A reader that expects something else is told so."""
-    packed = pack(example_latent(), max_bytes=LIMIT)
+    packed = Packer().pack(example_latent(), max_bytes=LIMIT)
     with pytest.raises(ContractError):
         unpack(written(packed), packed.rest_at, Goal)
 

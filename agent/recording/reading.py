@@ -32,6 +32,8 @@ class RecordedEvent(NamedTuple):
 class Trace:
     """The recorded events of a run, in the order in which they were written: by node and moment.
 
+    Pictures and what else was published for viewers are no events.
+
     Args:
         path: An MCAP file, or a run's folder, whose parts are read one after the other.
 
@@ -63,7 +65,7 @@ class Trace:
                     match record:
                         case Channel():
                             channels[record.id] = record
-                        case Message():
+                        case Message() if "kind" in channels[record.channel_id].metadata:
                             yield _event(channels[record.channel_id], record.data)
                         case Metadata() if record.name == RUN_RECORD:
                             self.about = dict(record.metadata)

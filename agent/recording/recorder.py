@@ -8,14 +8,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from agent.logs import get_logger
 from agent.recording.config import RecordingConfig
 from agent.recording.folder import prune_traces
-from agent.recording.trace_file import Anchor, TraceFile
-from bridge.messages import LoopStatus, PlanningStatus, WorldReport
+from agent.recording.part import Part
+from agent.recording.redaction import Redaction
+from agent.recording.run_record import about_run
+from agent.recording.sampling import Sampler
+from agent.recording.trace_file import Anchor
+from bridge.messages import Observation
 from bridge.nodes import Mailboxes
 from bridge.protocols import Clock
 from bridge.trace import TraceEvent
@@ -27,9 +30,10 @@ _BYTES_PER_MEGABYTE = 1_000_000
 _PARTS = 8
 # Inputs whose name begins so are rings; the rest is the node's name.
 RING_PREFIX = "trace."
-# What changes with every message without saying anything new.
-_RESTLESS = frozenset({"stamp_ns", "latent_age_s"})
-_SAMPLE_PERIOD_NS: Mapping[Any, int] = {LoopStatus: _NS_PER_S, WorldReport: _NS_PER_S // 2}
+# What the robot sensed, and what of it the planner was shown; more than an event can hold.
+SENSED, SHOWN = "observation", "shown"
+# A beat that comes a little early counts as in time.
+_ALMOST_NS = 20_000_000
 _log = get_logger("recorder")
 
 
@@ -51,18 +55,20 @@ class RecorderNode:
     ) -> None:
         del outputs
         self._config = config
+        self._inputs = inputs
         # A ring is no latest-value mailbox: whoever made the graph gave each role its kind.
         self._rings: Mapping[str, Any] = {
             role.removeprefix(RING_PREFIX): ring
             for role, ring in inputs.items()
             if role.startswith(RING_PREFIX)
         }
-        self._sampled = {r: box for r, box in inputs.items() if not r.startswith(RING_PREFIX)}
+        told = {role for role in inputs if not role.startswith(RING_PREFIX)} - {SENSED, SHOWN}
+        self._sampler = Sampler({role: inputs[role] for role in inputs if role in told})
+        self._redaction = Redaction(config.recording.redact)
         self._clock = clock
-        self._file: TraceFile | None = None
-        self._flush_due_ns = 0
+        self._part: Part | None = None
+        self._flush_due_ns = self._sense_due_ns = 0
         self._lost: dict[str, int] = {}
-        self._last_sample: dict[str, tuple[int, object]] = {}
         # Told once to a person, as what troubles a node is not.
         self.last_error = self.notice = ""
 
@@ -75,53 +81,74 @@ class RecorderNode:
 
     def step(self, now_ns: int) -> None:
         """Write what has happened since the last beat."""
-        if self._file is None:
+        if self._part is None:
             return
         try:
-            self._write(self._file, now_ns)
+            self._write(self._part, now_ns)
         except OSError as error:
             self._give_up(error)
 
     def close(self) -> None:
         """Write what is left, and the index."""
-        if self._file is None:
+        if self._part is None:
             return
         try:
-            self._write_events(self._file, self._clock.now_ns())
-            self._file.close()
+            self._write_events(self._part, self._clock.now_ns())
+            self._part.file.close()
         except OSError as error:
             self._give_up(error)
+        unmet = self._redaction.unmet
+        if unmet:
+            _log.warning("nothing_to_redact", names=unmet, why="nothing so called was recorded")
 
     def _open(self, now_ns: int) -> None:
         folder = self._config.folder
         folder.mkdir(parents=True, exist_ok=True)
         number = 1 + max((_number_of(path) for path in folder.glob("trace-*.mcap")), default=0)
-        about = {"run": folder.name, "part": str(number), "settings": self._config.settings_json}
+        settings = self._redaction.clean_settings(self._config.settings_json)
+        about = {"run": folder.name, "part": str(number), **about_run(settings)}
         path = folder / f"trace-{number:03d}.mcap"
-        self._file = TraceFile(path, Anchor.at(now_ns), about)
+        self._part = Part(path, Anchor.at(now_ns), about, self._config.recording, self._redaction)
         prune_traces(folder.parent, self._config.recording, keep=path)
 
-    def _write(self, file: TraceFile, now_ns: int) -> None:
-        self._write_events(file, now_ns)
+    def _write(self, part: Part, now_ns: int) -> None:
+        self._write_events(part, now_ns)
         if now_ns < self._flush_due_ns:
             return
         self._flush_due_ns = now_ns + _FLUSH_PERIOD_NS
-        file.flush()
+        part.file.flush()
         part_bytes = self._config.recording.max_megabytes * _BYTES_PER_MEGABYTE // _PARTS
-        if file.size_bytes >= part_bytes:
-            file.close()
+        if part.file.size_bytes >= part_bytes:
+            part.file.close()
             self._open(now_ns)
 
-    def _write_events(self, file: TraceFile, now_ns: int) -> None:
+    def _write_events(self, part: Part, now_ns: int) -> None:
+        # Taken before the mailboxes are looked into, written after: what is to be redacted is
+        # known from the goal before it is repeated elsewhere.
+        told = [(node, event) for node, ring in self._rings.items() for event in ring.drain()]
+        for event in self._sampler.sample(now_ns):
+            part.write("mailbox", event)
+        for node, event in told:
+            part.write(node, event)
         for node, ring in self._rings.items():
-            for event in ring.drain():
-                file.write(node, event)
             for event in self._losses(node, ring, now_ns):
-                file.write(node, event)
-        for role, mailbox in self._sampled.items():
-            event = self._sample(role, mailbox.read(), now_ns)
-            if event is not None:
-                file.write("mailbox", event)
+                part.write(node, event)
+        for observation in self._sensed(now_ns):
+            part.write_observation(observation)
+
+    def _sensed(self, now_ns: int) -> Iterator[Observation]:
+        """What the planner was shown, always; what the robot sensed, as often as is wanted."""
+        rate_hz = self._config.recording.observation_rate_hz
+        if rate_hz <= 0:
+            return
+        roles = [SHOWN] if SHOWN in self._inputs else []
+        if SENSED in self._inputs and now_ns >= self._sense_due_ns - _ALMOST_NS:
+            self._sense_due_ns = max(self._sense_due_ns, now_ns) + round(_NS_PER_S / rate_hz)
+            roles.append(SENSED)
+        for role in roles:
+            observation: Observation | None = self._inputs[role].read()
+            if observation is not None:
+                yield observation
 
     def _losses(self, node: str, ring: Any, now_ns: int) -> Iterator[TraceEvent]:  # noqa: ANN401  # Shared or local.
         """What of a node's events was lost, when that has changed."""
@@ -135,48 +162,18 @@ class RecorderNode:
             }
             yield TraceEvent(kind="trace.lost", stamp_ns=now_ns, facts=facts)
 
-    def _sample(
-        self,
-        role: str,
-        message: Any,  # noqa: ANN401  # The mailbox's own type, or None.
-        now_ns: int,
-    ) -> TraceEvent | None:
-        """The newest message as an event, if it says something new."""
-        if message is None:
-            return None
-        sampled_ns, said = self._last_sample.get(role, (0, None))
-        period_ns = _SAMPLE_PERIOD_NS.get(type(message), 0)
-        if said is not None and now_ns - sampled_ns < period_ns:
-            return None
-        facts = _facts_of(message)
-        saying = {name: value for name, value in facts.items() if name not in _RESTLESS}
-        if saying == said:
-            return None
-        self._last_sample[role] = (now_ns, saying)
-        return TraceEvent(kind=role, stamp_ns=message.stamp_ns, facts=facts)
-
     def _give_up(self, error: OSError) -> None:
         """Say it once, and leave the run alone from now on."""
-        file, self._file = self._file, None
+        part, self._part = self._part, None
         self.last_error = self.notice = (
             f"recording stopped: {error.strerror or error} ({self._config.folder}); the run goes on"
         )
         _log.warning("recording_stopped", reason=error.strerror, folder=str(self._config.folder))
-        if file is not None:
+        if part is not None:
             try:
-                file.abandon()
+                part.file.abandon()
             except OSError as also:
-                _log.warning("trace_not_cut", reason=also.strerror, file=str(file.path))
-
-
-def _facts_of(message: msgspec.Struct) -> dict[str, Any]:
-    facts: dict[str, Any] = msgspec.to_builtins(message)
-    for name in ("stamp_ns", "type"):
-        facts.pop(name, None)
-    if isinstance(message, PlanningStatus) and facts.get("plan"):
-        # The status already carries the subtasks and thoughts that the plan repeats.
-        facts["plan"] = {key: facts["plan"][key] for key in ("id", "trigger")}
-    return facts
+                _log.warning("trace_not_cut", reason=also.strerror, file=str(part.file.path))
 
 
 def _number_of(path: Path) -> int:

@@ -1,7 +1,8 @@
 """Writes a trace as MCAP, robotics' own log format: it opens in Foxglove, Rerun and `agent`.
 
-A channel for each kind of event of each node, JSON with a schema. What was flushed survives a
-`kill -9`: the file then lacks its index, and maybe its last chunk.
+A channel for each kind of event of each node, JSON with a schema; pictures, transforms and lines
+for people have the schemas that Foxglove publishes. What was flushed survives a `kill -9`: the file
+then lacks its index, and maybe its last chunk.
 """
 
 import datetime as dt
@@ -13,14 +14,18 @@ from typing import Any, NamedTuple, Self, cast
 import msgspec
 from mcap.writer import CompressionType, Writer
 
+from agent.recording.foxglove import SchemaName, compressed_image, schema_text
 from bridge.trace import TraceEvent
 
 _NS_PER_S = 1_000_000_000
 # Chunks end with each flush; this only bounds one that is written very fast [bytes].
 _CHUNK_BYTES = 1024 * 1024
 RUN_RECORD = "tandem.run"
+# In the metadata of a channel of pictures: whose.
+CAMERA = "camera"
 # Raised when a reader of the one before would misunderstand what is written.
-TRACE_FORMAT = 1
+# 2: not every channel is one of events.
+TRACE_FORMAT = 2
 # A number that is not finite is written as null: JSON knows no infinity. `bool` is an `int`.
 _TYPES: tuple[tuple[type, Mapping[str, Any]], ...] = (
     (bool, {"type": "boolean"}),
@@ -68,6 +73,9 @@ class TraceFile:
         self.path = path
         self._anchor = anchor
         self._channels: dict[tuple[str, str], int] = {}
+        self._published: dict[str, int] = {}
+        # Pictures get chunks of their own, so that who looks for events need not read them.
+        self._pictures: list[tuple[int, int, bytes]] = []
         self._raw = FileIO(path, "xb")
         self._whole_bytes = 0
         self._writer = Writer(
@@ -99,9 +107,43 @@ class TraceFile:
         channel = self._channels.get((node, event.kind))
         if channel is None:
             channel = self._add_channel(node, event)
-        wall_ns = self._anchor.wall_of(event.stamp_ns)
+        wall_ns = self.wall_of(event.stamp_ns)
         data = msgspec.json.encode({"stamp_ns": event.stamp_ns, **event.facts})
         self._writer.add_message(channel, log_time=wall_ns, publish_time=wall_ns, data=data)
+
+    def wall_of(self, stamp_ns: int) -> int:
+        """The time of day of a stamp [ns since 1970], as this file shows it."""
+        return self._anchor.wall_of(stamp_ns)
+
+    def publish(
+        self, topic: str, schema: SchemaName, stamp_ns: int, message: Mapping[str, Any]
+    ) -> None:
+        """Add a message of a published schema, which is no event.
+
+        Raises:
+            OSError: The disk refuses.
+        """
+        channel, wall_ns = self._published_channel(topic, schema), self.wall_of(stamp_ns)
+        data = msgspec.json.encode(message)
+        self._writer.add_message(channel, log_time=wall_ns, publish_time=wall_ns, data=data)
+
+    def add_picture(
+        self, camera: str, stamp_ns: int, data: bytes, image_format: str, picture: str
+    ) -> None:
+        """Add a picture; it is written with the next flush.
+
+        Args:
+            camera: Which one took it.
+            stamp_ns: When it was first seen [ns].
+            data: The bytes of the picture's file.
+            image_format: "png" or "jpeg".
+            picture: What traces call it.
+        """
+        about = {CAMERA: camera}
+        channel = self._published_channel(f"/camera/{camera}", "CompressedImage", about)
+        wall_ns = self.wall_of(stamp_ns)
+        message = compressed_image(wall_ns, camera, data, image_format, picture)
+        self._pictures.append((channel, wall_ns, msgspec.json.encode(message)))
 
     def flush(self) -> None:
         """Hand everything to the system, which keeps it whatever happens to this process.
@@ -110,6 +152,7 @@ class TraceFile:
             OSError: The disk refuses.
         """
         self._writer.flush()
+        self._write_pictures()
         self._whole_bytes = self._raw.tell()
 
     def close(self) -> None:
@@ -119,6 +162,7 @@ class TraceFile:
             OSError: The disk refuses.
         """
         try:
+            self.flush()
             self._writer.finish()
             self._whole_bytes = self._raw.tell()
         finally:
@@ -130,6 +174,25 @@ class TraceFile:
             # A chunk that reached the disk only in part is cut off again.
             self._raw.truncate(self._whole_bytes)
             self._raw.close()
+
+    def _write_pictures(self) -> None:
+        pictures, self._pictures = self._pictures, []
+        for channel, wall_ns, data in pictures:
+            self._writer.add_message(channel, log_time=wall_ns, publish_time=wall_ns, data=data)
+        if pictures:
+            self._writer.flush()
+
+    def _published_channel(
+        self, topic: str, schema: SchemaName, about: Mapping[str, str] | None = None
+    ) -> int:
+        if topic not in self._published:
+            number = self._writer.register_schema(
+                f"foxglove.{schema}", encoding="jsonschema", data=schema_text(schema)
+            )
+            self._published[topic] = self._writer.register_channel(
+                topic=topic, message_encoding="json", schema_id=number, metadata=dict(about or {})
+            )
+        return self._published[topic]
 
     def _add_channel(self, node: str, event: TraceEvent) -> int:
         schema = self._writer.register_schema(

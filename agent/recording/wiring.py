@@ -5,7 +5,7 @@ from pathlib import Path
 
 from agent.graph_parts import Graph, MailboxSpec, NodeSpec
 from agent.recording.config import RecordingConfig
-from agent.recording.recorder import RING_PREFIX, RecorderConfig
+from agent.recording.recorder import RING_PREFIX, SENSED, SHOWN, RecorderConfig
 from agent.shared_mailboxes import SUPERVISOR_TRACE
 from bridge.trace import TRACE, TraceEvent
 
@@ -13,8 +13,9 @@ _RATE_HZ = 10.0
 # What a control loop of 1000 Hz says in ten seconds.
 _RING_BYTES = 512 * 1024
 _NICE = 10
-# What explains a run, beside what its nodes say themselves; pictures are not in it.
-_SAMPLED = ("goal", "stop", "watchdog_stop", "planning", "loop_status", "world")
+# What explains a run, beside what its nodes say themselves.
+_SAMPLED = ("goal", "stop", "watchdog_stop", "planning", "loop_status", "world", SENSED)
+_LATENT, _PLANNER = "latent", "planner"
 
 
 def recorded(
@@ -30,11 +31,19 @@ def recorded(
     """
     rings = {name: f"{RING_PREFIX}{name}" for name in graph.node_names()}
     nodes = [
-        replace(node, outputs={**node.outputs, TRACE: rings[node.name]}) for node in graph.nodes
+        replace(node, outputs={**node.outputs, TRACE: rings[node.name], **_shown_by(node)})
+        for node in graph.nodes
     ]
+    shown = [replace(_mailbox(graph, SENSED), name=SHOWN)] if any(map(_shown_by, nodes)) else []
     # A flat agent has the planner's mailboxes too, but nobody writes them.
     there = {box.name for box in graph.mailboxes if box.external or graph.writers_of(box.name)}
-    read = (*rings.values(), SUPERVISOR_TRACE, *(name for name in _SAMPLED if name in there))
+    sampled = (*_SAMPLED, *([_LATENT] if recording.latents == "full" else []))
+    read = (
+        *rings.values(),
+        SUPERVISOR_TRACE,
+        *(name for name in sampled if name in there),
+        *(box.name for box in shown),
+    )
     recorder = NodeSpec(
         name="recorder",
         node_class="agent.recording.recorder:RecorderNode",
@@ -44,7 +53,7 @@ def recorded(
             recording=recording,
             settings_json=settings_json,
         ),
-        rate_hz=_RATE_HZ,
+        rate_hz=max(_RATE_HZ, recording.observation_rate_hz),
         inputs={name: name for name in read},
         restart="on_failure",
         optional=True,
@@ -52,8 +61,22 @@ def recorded(
         hang_after_s=graph.runtime.hang_after_s,
         nice=_NICE,
     )
-    made = (_ring(SUPERVISOR_TRACE, external=True), *(_ring(name) for name in rings.values()))
+    made = (
+        _ring(SUPERVISOR_TRACE, external=True),
+        *(_ring(name) for name in rings.values()),
+        *shown,
+    )
     return replace(graph, nodes=(*nodes, recorder), mailboxes=(*graph.mailboxes, *made))
+
+
+def _shown_by(node: NodeSpec) -> dict[str, str]:
+    """Where a planner puts what it is shown: the picture it thinks about must be in the trace."""
+    is_planner = node.name == _PLANNER and SENSED in node.inputs
+    return {SHOWN: SHOWN} if is_planner else {}
+
+
+def _mailbox(graph: Graph, name: str) -> MailboxSpec:
+    return next(box for box in graph.mailboxes if box.name == name)
 
 
 def _ring(name: str, *, external: bool = False) -> MailboxSpec:

@@ -14,18 +14,18 @@ from mcap.records import Message, Metadata, Statistics
 from agent.logs import get_logger
 from agent.recording.folder import INDEX_SUFFIX
 from agent.recording.reading import RecordedEvent
-from agent.recording.trace_file import RUN_RECORD, TRACE_FORMAT
+from agent.recording.trace_file import CAMERA, RUN_RECORD, TRACE_FORMAT
 from agent.tracing.scanning import MAGIC, Found, opened, scan
 from bridge.errors import ConfigError
 
-_VERSION = 1
+_VERSION = 2
 _HEAD_BYTES = 256
 _NS_PER_US = 1000
 # Too many to be kept here: they are read from where they lie when somebody asks.
 _BULK = frozenset(
     {
         "control.ticks", "policy.chunk", "chunk.stitched", "planner.asked", "planner.plan",
-        "planner.latent", "safety.verdict", "loop_status", "planning", "world",
+        "planner.latent", "safety.verdict", "loop_status", "planning", "world", "robot.state",
     }
 )  # fmt: skip
 # Of one kind; the rest is counted only.
@@ -57,11 +57,23 @@ class TraceIndex(msgspec.Struct, kw_only=True):
     about: dict[str, str] = {}
     # Node and kind of each channel.
     channels: dict[int, tuple[str, str]] = {}
+    # Cameras by the channels of their pictures; channels of neither kind are for viewers.
+    cameras: dict[int, str] = {}
+    # The chunk that holds a picture [bytes], by what the picture is called.
+    pictures: dict[str, tuple[int, int]] = {}
+    # Messages of channels that are not of events.
+    published: int = 0
     spans: list[Span] = []
     kept: list[RecordedEvent] = []
     counts: dict[str, int] = {}
     ticks: int = 0
     missed: int = 0
+
+
+class _Picture(msgspec.Struct):
+    """Of a picture, what it is called."""
+
+    hash: str
 
 
 class _Ticks(msgspec.Struct):
@@ -112,17 +124,31 @@ def _add(index: TraceIndex, found: Found, file: Path) -> None:
             _check(index, file)
         case Statistics():
             # Of a file that was closed: says how many events there were.
-            index.missing = max(0, found.record.message_count - sum(index.counts.values()))
+            known = index.published + sum(index.counts.values())
+            index.missing = max(0, found.record.message_count - known)
         case _:
             pass
     for channel in found.channels:
         told = channel.metadata
-        index.channels[channel.id] = (told.get("node", ""), told.get("kind", ""))
+        if "kind" in told:
+            index.channels[channel.id] = (told.get("node", ""), told["kind"])
+        elif CAMERA in told:
+            index.cameras[channel.id] = told[CAMERA]
+    _add_published(index, found)
     known = [message for message in found.messages if message.channel_id in index.channels]
     times = [_add_message(index, message) for message in known]
     if times:
         first_ns, last_ns = min(first for first, _ in times), max(last for _, last in times)
         index.spans.append(Span(found.offset, found.end, first_ns, last_ns))
+
+
+def _add_published(index: TraceIndex, found: Found) -> None:
+    """Count what is for viewers, and note where pictures lie."""
+    for message in found.messages:
+        index.published += message.channel_id not in index.channels
+        if message.channel_id in index.cameras:
+            name = msgspec.json.decode(message.data, type=_Picture).hash
+            index.pictures.setdefault(name, (found.offset, found.end))
 
 
 def _add_message(index: TraceIndex, message: Message) -> tuple[int, int]:

@@ -87,7 +87,7 @@ def story(end_s: float = 2.0) -> list[dict[str, Any]]:
 
 
 def write_run(
-    folder: Path, events: list[dict[str, Any]], *, trace_format: str = "1", **about: str
+    folder: Path, events: list[dict[str, Any]], *, trace_format: str = "2", **about: str
 ) -> Path:
     """Write a run's one file, an MCAP chunk for each half second, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)

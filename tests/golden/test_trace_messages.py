@@ -95,9 +95,9 @@ def test_mcap_of_somebody_else(tmp_path: Path) -> None:
 
 def test_a_trace_of_a_newer_agent(tmp_path: Path) -> None:
     """What might be misunderstood is not read, and it is said what to do."""
-    file = write_run(tmp_path / "a", story(), trace_format="2")
+    file = write_run(tmp_path / "a", story(), trace_format="3")
     assert refused("show", "a", runs=tmp_path) == (
-        f"{file} is a trace of format 2, and this agent reads up to format 1: "
+        f"{file} is a trace of format 3, and this agent reads up to format 2: "
         "update tandem-agent, or open it in Foxglove.\n"
     )
 

@@ -83,7 +83,10 @@ def test_what_was_emitted_is_what_is_read(tmp_path: Path) -> None:
     with trace.files[0].open("rb") as stream:
         summary = make_reader(stream).get_summary()
     assert summary is not None
-    assert [channel.topic for channel in summary.channels.values()] == ["/control/ladder/moved"]
+    assert [channel.topic for channel in summary.channels.values()] == [
+        "/control/ladder/moved",
+        "/log",
+    ]
     schema = json.loads(next(iter(summary.schemas.values())).data)
     assert schema["properties"]["rung"] == {"type": "string"}
 
@@ -119,11 +122,11 @@ def test_samples_are_taken_only_when_they_say_something_new(tmp_path: Path) -> N
 
 
 class SmallDisk(FileIO):
-    """A file on a disk with room for 1,500 bytes; a write that reaches the end is cut."""
+    """A file on a disk with room for 5,000 bytes; a write that reaches the end is cut."""
 
     def write(self, data: Any) -> int:
         """Take what there is room for."""
-        room = max(0, 1500 - self.tell())
+        room = max(0, 5000 - self.tell())
         if data and not room:
             raise OSError(errno.ENOSPC, "No space left on device")
         return super().write(data[:room])
@@ -136,7 +139,7 @@ def test_a_full_disk_stops_the_recording_with_one_warning_and_nothing_else(
     monkeypatch.setattr("agent.recording.trace_file.FileIO", SmallDisk)
     rig = Rig(tmp_path / "run")
     for number in range(1, 6):
-        rig.say(number, text=os.urandom(100).hex())
+        rig.say(number, text=os.urandom(400).hex())
         rig.beat(1.0)
     rig.node.close()
     assert rig.node.last_error.startswith("recording stopped: No space left on device")

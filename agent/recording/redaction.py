@@ -1,0 +1,120 @@
+"""What is never written: fields that a person named, and their words wherever they are repeated.
+
+A name such as `goal.text` or `thoughts` is the end of a path: the kind of an event, then the names
+of its facts, one in another, joined by dots. `goal.text` meets the text of event `goal` and the
+text of the goal inside event `planning`. Pictures are `images` or `images.<camera>`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from msgspec.structs import replace
+
+from bridge.trace import TraceEvent
+
+REDACTED = "(redacted)"
+_PICTURES = "images"
+# Shorter words are not looked for in other texts: they would be found everywhere.
+_SHORTEST = 4
+# How many words are remembered, the newest; a run may have many goals.
+_MOST_WORDS = 500
+
+
+class Redaction:
+    """Replaces what was named by "(redacted)", and remembers what it was to find it elsewhere.
+
+    Args:
+        names: What to leave out.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = {name: tuple(name.split(".")) for name in names}
+        self._words: dict[str, None] = {}
+        self._met: set[str] = set()
+
+    @property
+    def unmet(self) -> list[str]:
+        """The names that nothing was called so far: maybe misspelt."""
+        return [name for name in self._names if name not in self._met]
+
+    def hides(self, *path: str) -> bool:
+        """Whether what lies at this path, or one of the things it lies in, is left out."""
+        found = False
+        for name, parts in self._names.items():
+            ends = range(len(parts), len(path) + 1)
+            if any(path[end - len(parts) : end] == parts for end in ends):
+                self._met.add(name)
+                found = True
+        return found
+
+    def apply(self, event: TraceEvent) -> TraceEvent:
+        """The event without what was named."""
+        if not self._names:
+            return event
+        path = tuple(event.kind.split("."))
+        return replace(event, facts=self.clean(path, event.facts))
+
+    def clean_settings(self, settings_json: str) -> str:
+        """A configuration without what was named; its names begin with `settings`."""
+        if not self._names:
+            return settings_json
+        return json.dumps(self.clean(("settings",), json.loads(settings_json)))
+
+    def clean(self, path: tuple[str, ...], facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Facts at a path without what was named."""
+        if not self._names:
+            return dict(facts)
+        return {name: self._cleaned((*path, name), value) for name, value in facts.items()}
+
+    def _cleaned(self, path: tuple[str, ...], value: object) -> Any:  # noqa: ANN401  # JSON.
+        if self.hides(*path):
+            return self._hidden(value)
+        match value:
+            case str():
+                return self._without_words(value)
+            case dict():
+                return self.clean(path, cast("dict[str, Any]", value))
+            case list() | tuple():
+                items = cast("Sequence[object]", value)
+                if path[-1] == _PICTURES:
+                    return [self._without_picture(item) for item in items]
+                # Numbers are most of a trace, and hold no words.
+                has_words = bool(items) and isinstance(items[0], str | dict)
+                return [self._cleaned(path, item) for item in items] if has_words else items
+            case _:
+                return value
+
+    def _without_picture(self, item: object) -> object:
+        """`front=<what a picture is called>`, as it is or without what it is called."""
+        camera, is_named, _ = str(item).partition("=")
+        hidden = is_named and self.hides(_PICTURES, camera)
+        return f"{camera}={REDACTED}" if hidden else item
+
+    def _hidden(self, value: object) -> Any:  # noqa: ANN401  # JSON.
+        """In place of a value: as many things, so that it still reads as what it was."""
+        match value:
+            case str():
+                self._remember(value)
+                return REDACTED
+            case dict():
+                facts = cast("dict[str, object]", value)
+                return {name: self._hidden(each) for name, each in facts.items()}
+            case list() | tuple():
+                return [self._hidden(item) for item in cast("Sequence[object]", value)]
+            case _:
+                return None
+
+    def _remember(self, words: str) -> None:
+        if len(words) < _SHORTEST:
+            return
+        self._words.pop(words, None)
+        self._words[words] = None
+        if len(self._words) > _MOST_WORDS:
+            del self._words[next(iter(self._words))]
+
+    def _without_words(self, text: str) -> str:
+        for words in self._words:
+            if words in text:
+                text = text.replace(words, REDACTED)
+        return text

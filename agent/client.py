@@ -78,7 +78,34 @@ class AgentClient:
         Raises:
             ConfigError: Nobody serves at the address.
         """
-        self._post("/resume", {"release": True})
+        self._post("/release", {"release": True})
+
+    def pause(self, *, may_think: bool = False) -> None:
+        """Let the robot come to rest and wait; the planner too, unless it `may_think`.
+
+        Raises:
+            ConfigError: Nobody serves at the address.
+            RuntimeStopped: The run has ended.
+        """
+        self._post("/hold" if may_think else "/pause", {})
+
+    def resume(self) -> None:
+        """Let the robot go on where it was.
+
+        Raises:
+            ConfigError: It was not made to wait, or nobody serves at the address.
+            RuntimeStopped: The run has ended.
+        """
+        self._post("/resume", {})
+
+    def goals(self) -> list[dict[str, Any]]:
+        """The goals of this run with what became of them, the newest first.
+
+        Raises:
+            ConfigError: Nobody serves at the address.
+        """
+        with self._telling():
+            return _checked(self._http.get("/goals")).json()["goals"]
 
     def status(self) -> dict[str, Any]:
         """Everything at once.

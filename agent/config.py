@@ -22,14 +22,20 @@ _LONGEST_CHAIN = 8
 
 
 class ServeConfig(BaseModel):
-    """The HTTP server and its page; off loopback it demands a token."""
+    """The HTTP server and its page; off loopback it demands a token.
+
+    Whoever shows `read_only_token` may watch, and is refused everything that moves the robot.
+    `status_rate_hz` [Hz] is how often all who watch are told, `video_rate_hz` [Hz] how often a
+    camera's picture is encoded at most, however many watch.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = "127.0.0.1"
     port: int = Field(default=8642, ge=0, le=65535)
     token: str = ""
-    status_rate_hz: float = Field(default=10.0, gt=0, le=60)
+    read_only_token: str = ""
+    status_rate_hz: float = Field(default=10.0, ge=0.5, le=60)
     video_rate_hz: float = Field(default=5.0, gt=0, le=60)
     max_request_bytes: int = Field(default=65_536, gt=0)
 

@@ -1,11 +1,11 @@
-"""The HTTP door: goals and stops in; status, events, pictures and metrics out."""
+"""The HTTP door: goals, pauses and stops in; status, events, pictures and metrics out."""
 
 import asyncio
-import io
-import json
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, cast
 
+import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agent.config import ServeConfig
 from agent.metrics import RunCollector
+from agent.page_hub import FORMATS, Hub
 from agent.server_guard import ServerGuard
 from agent.server_state import LONGEST_GOAL, ServerState
 from bridge.errors import (
@@ -25,8 +26,6 @@ from bridge.errors import (
 )
 
 MOST_LISTENERS = 32
-_LEAST_EVENT_RATE_HZ = 5.0
-_FORMATS = {"png": "PNG", "jpg": "JPEG"}
 _STATUS_CODES: tuple[tuple[type[TandemError], int], ...] = (
     (UnknownGoalError, 422),
     (UnknownNameError, 404),
@@ -61,8 +60,16 @@ class StopBody(BaseModel):
     reason: str = Field(default="a person asked for it", max_length=200)
 
 
+class WaitBody(BaseModel):
+    """What may be posted to `/pause`, `/hold` and `/resume`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str = Field(default="", max_length=200)
+
+
 class ReleaseBody(BaseModel):
-    """What must be posted to `/resume`: a robot must not move on by an empty request."""
+    """What must be posted to `/release`: a stopped robot must not move by an empty request."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -71,8 +78,11 @@ class ReleaseBody(BaseModel):
 
 def make_app(state: ServerState, settings: ServeConfig) -> FastAPI:
     """The app, without the page."""
-    app = FastAPI(title="Tandem", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Tandem", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_beating
+    )
     app.state.tandem = state
+    app.state.hub = Hub(state)
     app.state.listeners = 0
     app.state.is_closing = False
     app.include_router(_ROUTES)
@@ -82,11 +92,25 @@ def make_app(state: ServerState, settings: ServeConfig) -> FastAPI:
     return app
 
 
+@contextlib.asynccontextmanager
+async def _beating(app: FastAPI) -> AsyncIterator[None]:
+    """Keep the hub's beat for as long as the app is served."""
+    async with asyncio.TaskGroup() as group:
+        beat = group.create_task(app.state.hub.run(), name="agent.hub")
+        yield
+        beat.cancel()
+
+
 def _state(request: Request) -> ServerState:
     return cast("ServerState", request.app.state.tandem)
 
 
+def _hub(request: Request) -> Hub:
+    return cast("Hub", request.app.state.hub)
+
+
 State = Annotated[ServerState, Depends(_state)]
+SharedHub = Annotated[Hub, Depends(_hub)]
 _ROUTES = APIRouter()
 
 
@@ -111,13 +135,37 @@ async def post_stop(state: State, body: StopBody | None = None) -> dict[str, Any
     return {"stopped": True, "reason": request.reason}
 
 
-@_ROUTES.post("/resume", status_code=202)
-async def post_resume(body: ReleaseBody, state: State) -> dict[str, Any]:
+@_ROUTES.post("/release", status_code=202)
+async def post_release(body: ReleaseBody, state: State) -> dict[str, Any]:
     """Release a stop; only with `{"release": true}`."""
     if not body.release:
         raise ConfigError('Nothing was released: send {"release": true}.')
-    state.resume("http")
+    state.release("http")
     return {"stopped": False}
+
+
+@_ROUTES.post("/pause", status_code=202)
+async def post_pause(state: State, body: WaitBody | None = None) -> dict[str, str]:
+    """Let the robot wait where it is, and the planner with it."""
+    return {"mode": state.pause("http", (body or WaitBody()).reason).mode}
+
+
+@_ROUTES.post("/hold", status_code=202)
+async def post_hold(state: State, body: WaitBody | None = None) -> dict[str, str]:
+    """Let the robot wait where it is while the planner goes on thinking."""
+    return {"mode": state.hold("http", (body or WaitBody()).reason).mode}
+
+
+@_ROUTES.post("/resume", status_code=202)
+async def post_resume(state: State, body: WaitBody | None = None) -> dict[str, str]:
+    """Let the robot go on after a pause or a hold; releases no stop."""
+    return {"mode": state.resume("http", (body or WaitBody()).reason).mode}
+
+
+@_ROUTES.get("/goals")
+async def get_goals(state: State) -> dict[str, Any]:
+    """The goals of this run and what became of them, the newest first."""
+    return {"goals": msgspec.to_builtins(state.goal_history())}
 
 
 @_ROUTES.get("/status")
@@ -134,20 +182,11 @@ async def get_health(state: State) -> JSONResponse:
 
 
 @_ROUTES.get("/camera/{name}.{kind}")
-async def get_camera(name: str, kind: str, state: State) -> Response:
+async def get_camera(name: str, kind: str, hub: SharedHub) -> Response:
     """The newest picture of a camera, as PNG or JPEG."""
-    from PIL import Image
-
-    if kind not in _FORMATS:
-        raise UnknownNameError(kind="picture format", name=kind, known=_FORMATS)
-    image = state.image(name)
-    if image is None:
-        raise UnknownNameError(kind="camera", name=name, known=state.camera_names())
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format=_FORMATS[kind], quality=90)
     return Response(
-        buffer.getvalue(),
-        media_type=f"image/{_FORMATS[kind].lower()}",
+        await hub.picture(name, kind),
+        media_type=f"image/{FORMATS[kind].lower()}",
         headers={"Cache-Control": "no-store"},
     )
 
@@ -161,28 +200,29 @@ async def get_metrics(state: State) -> Response:
 
 
 @_ROUTES.get("/events")
-async def get_events(request: Request, state: State) -> Response:
+async def get_events(request: Request, hub: SharedHub) -> Response:
     """The status several times a second, as server-sent events; at most 32 listeners."""
     if request.app.state.listeners >= MOST_LISTENERS:
         return JSONResponse(
             {"error": "Busy", "message": f"{MOST_LISTENERS} listen already."}, status_code=503
         )
     return StreamingResponse(
-        _events(request, state),
+        _events(request, hub),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _events(request: Request, state: ServerState) -> AsyncIterator[str]:
+async def _events(request: Request, hub: Hub) -> AsyncIterator[bytes]:
     """The newest status at each beat: a slow listener misses some, and never gets old ones."""
     app = request.app.state
-    period_s = 1 / max(state.config.serve.status_rate_hz, _LEAST_EVENT_RATE_HZ)
     app.listeners += 1
     try:
-        while not app.is_closing:
-            yield f"data: {json.dumps(state.status(), allow_nan=False)}\n\n"
-            await asyncio.sleep(period_s)
+        async with contextlib.aclosing(hub.subscribe()) as snapshots:
+            async for snapshot in snapshots:
+                if app.is_closing:
+                    return
+                yield b"data: %b\n\n" % snapshot.encoded
     finally:
         app.listeners -= 1
 

@@ -152,7 +152,7 @@ class RunPage:
         self._notify(self._refused(lambda: self._state.stop(reason, _SOURCE)))
 
     def _release(self) -> None:
-        self._notify(self._refused(lambda: self._state.resume(_SOURCE)))
+        self._notify(self._refused(lambda: self._state.release(_SOURCE)))
 
     def _notify(self, refusal: str) -> None:
         if refusal:

@@ -5,11 +5,12 @@ One writer a mailbox: goals and stops of all doors pass through here, so they ar
 
 import math
 import uuid
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
 from agent.config import AgentConfig
+from agent.goal_history import GoalHistory, GoalRecord
 from agent.runtime import Runtime
 from bridge.arrays import ImageArray
 from bridge.clock import seconds_between
@@ -19,6 +20,7 @@ from bridge.messages import (
     Latent,
     NodeHealth,
     Observation,
+    PauseRequest,
     PlanningStatus,
     Remark,
     StopRequest,
@@ -28,13 +30,20 @@ LONGEST_GOAL = 500
 
 
 class ServerState:
-    """The run as seen from outside. Every verb returns at once; for one thread."""
+    """The run as seen from outside. Every verb returns at once; for one thread.
+
+    `revision` grows with each verb that took effect, so that what was made of an older status is
+    known to be old.
+    """
 
     def __init__(self, runtime: Runtime, config: AgentConfig) -> None:
         self._runtime = runtime
         self._config = config
         self._goal: Goal | None = None
         self._stop: StopRequest | None = None
+        self._pause: PauseRequest | None = None
+        self._history = GoalHistory()
+        self.revision = 0
 
     @property
     def config(self) -> AgentConfig:
@@ -60,10 +69,12 @@ class ServerState:
         if stop is not None:
             raise ConfigError(
                 f"The robot is stopped: {stop.reason}. Release it first, with the page's button, "
-                'with `agent release`, or by posting {"release": true} to /resume.'
+                'with `agent release`, or by posting {"release": true} to /release.'
             )
         goal = Goal(text=words, id=uuid.uuid4().hex[:8], source=source, stamp_ns=self.now_ns)
-        self._runtime.publish("goal", goal)
+        self._history.look(self._runtime.read("planning"), self.now_ns)
+        self._publish("goal", goal)
+        self._history.begin(goal)
         self._goal = goal
         return goal
 
@@ -79,24 +90,59 @@ class ServerState:
             raise ConfigError("No goal is under way that a remark could be about. Give one first.")
         words = " ".join(text.split())
         remark = Remark(text=words, id=uuid.uuid4().hex[:8], source=source, stamp_ns=self.now_ns)
-        self._runtime.publish("remark", remark)
+        self._publish("remark", remark)
+        self._history.hear(remark)
         return remark
 
     def stop(self, reason: str, source: str) -> StopRequest:
-        """Stop the robot; it stays so until `resume`.
+        """Stop the robot; it stays so until `release`.
 
         Raises:
             RuntimeStopped: The run has ended.
         """
         return self._publish_stop(reason, source, latched=True)
 
-    def resume(self, source: str) -> StopRequest:
+    def release(self, source: str) -> StopRequest:
         """Release a stop. Some robots want more before they move again.
 
         Raises:
             RuntimeStopped: The run has ended.
         """
         return self._publish_stop("a person released the stop", source, latched=False)
+
+    def pause(self, source: str, reason: str = "") -> PauseRequest:
+        """Let the robot come to rest and wait: the planner too, and no time limit runs on.
+
+        Raises:
+            RuntimeStopped: The run has ended.
+        """
+        return self._publish_pause("paused", source, reason or "a person asked for a pause")
+
+    def hold(self, source: str, reason: str = "") -> PauseRequest:
+        """As `pause`, but the planner goes on thinking, and answers remarks.
+
+        Raises:
+            RuntimeStopped: The run has ended.
+        """
+        return self._publish_pause("held", source, reason or "a person asked it to hold still")
+
+    def resume(self, source: str, reason: str = "") -> PauseRequest:
+        """Let the robot go on where it was, with the same goal and subtask; releases no stop.
+
+        Raises:
+            ConfigError: Nobody has asked it to wait.
+            RuntimeStopped: The run has ended.
+        """
+        if self._waiting() is None:
+            stop = self._latched_stop()
+            hint = "" if stop is None else " It is stopped: release it, with `agent release`."
+            raise ConfigError(f"The robot is neither paused nor held.{hint}")
+        return self._publish_pause("running", source, reason or "a person let it go on")
+
+    def goal_history(self) -> tuple[GoalRecord, ...]:
+        """The goals of this run with what became of them, the newest first; at most 50."""
+        self._history.look(self._runtime.read("planning"), self.now_ns)
+        return self._history.goals
 
     def camera_names(self) -> tuple[str, ...]:
         """The cameras whose pictures can be asked for; none before the first observation."""
@@ -118,9 +164,23 @@ class ServerState:
         latent: Latent | None = self._runtime.read("latent")
         return None if latent is None else latent.age_s(self.now_ns)
 
+    def newest(self, mailbox: str) -> Any:  # noqa: ANN401  # The mailbox's own type, or None.
+        """The newest message of a mailbox; None before the first, or where there is no such one."""
+        try:
+            return self._runtime.read(mailbox)
+        except ConfigError:
+            # A graph without that node has no such mailbox.
+            return None
+
+    def faults(self) -> tuple[tuple[int, str], ...]:
+        """What fell in this run, oldest first: (stamp [ns], words)."""
+        failures = (incident.failure for incident in self._runtime.incidents)
+        return tuple((one.stamp_ns, f"{one.node} {one.kind}: {one.reason}") for one in failures)
+
     def status(self) -> dict[str, Any]:
         """Everything at once, ready for JSON: numbers that are not finite are null."""
         read = self._runtime.read
+        self._history.look(read("planning"), self.now_ns)
         status = {
             "stamp_ns": self.now_ns,
             "robot": self._config.robot.kind,
@@ -133,6 +193,7 @@ class ServerState:
             "health": {n: self._health(sign) for n, sign in self._runtime.health().items()},
             "cameras": list(self.camera_names()),
             "stop": _plain(self._latched_stop()),
+            "pause": _plain(self._waiting()),
             "ended": self._runtime.stopped_because,
         }
         return cast("dict[str, Any]", _finite(status))
@@ -167,9 +228,29 @@ class ServerState:
 
     def _publish_stop(self, reason: str, source: str, *, latched: bool) -> StopRequest:
         request = StopRequest(reason=reason, source=source, latched=latched, stamp_ns=self.now_ns)
-        self._runtime.publish("stop", request)
+        self._publish("stop", request)
         self._stop = request
         return request
+
+    def _publish_pause(
+        self, mode: Literal["paused", "held", "running"], source: str, reason: str
+    ) -> PauseRequest:
+        now_ns = self.now_ns
+        rested_ns = 0 if self._pause is None else self._pause.rested_until_ns(now_ns)
+        request = PauseRequest(
+            mode=mode, reason=reason, source=source, stamp_ns=now_ns, rested_ns=rested_ns
+        )
+        self._publish("pause", request)
+        self._pause = request
+        return request
+
+    def _publish(self, mailbox: str, message: msgspec.Struct) -> None:
+        self._runtime.publish(mailbox, message)
+        self.revision += 1
+
+    def _waiting(self) -> PauseRequest | None:
+        """Who made the robot wait, while it does."""
+        return self._pause if self._pause is not None and self._pause.is_waiting else None
 
     def _latched_stop(self) -> StopRequest | None:
         """The stop that holds the robot: a person's, or the watchdog's."""

@@ -381,6 +381,31 @@ class StopRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     stamp_ns: int
 
 
+class PauseRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Whether a person wants the robot to wait: its goal, its plan and what is done all stay.
+
+    "paused": the robot is brought to rest and held, the planner is not asked, and no time limit
+    runs on. "held": the same, but the planner may go on thinking and answer remarks. "running":
+    neither. `rested_ns` [ns] is how long the robot has been made to wait in this run before
+    `stamp_ns`, so that whoever reads only now and then misses no pause.
+    """
+
+    mode: Literal["paused", "held", "running"]
+    reason: str
+    source: str
+    stamp_ns: int
+    rested_ns: int = 0
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the robot is to stay where it is."""
+        return self.mode != "running"
+
+    def rested_until_ns(self, now_ns: int) -> int:
+        """How long the robot has been made to wait in this run, up to now [ns]."""
+        return self.rested_ns + (max(0, now_ns - self.stamp_ns) if self.is_waiting else 0)
+
+
 class NodeHealth(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A node's sign of life; a stamp that grows old is how a hang is seen.
 
@@ -419,6 +444,7 @@ Message = (
     | LoopStatus
     | WorldReport
     | StopRequest
+    | PauseRequest
     | NodeHealth
 )
 

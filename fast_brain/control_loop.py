@@ -14,6 +14,7 @@ from bridge.messages import (
     Hold,
     HoldReason,
     Observation,
+    PauseRequest,
     StopRequest,
     Verdict,
 )
@@ -66,6 +67,7 @@ class ControlLoop:
         self._episode_id = ""
         self._not_before_ns = 0
         self._is_commanding = False
+        self._pause: PauseRequest | None = None
         self._sent_ns: int | None = None
         self._sequence = 0
         self.verdict = Verdict(kind="passed")
@@ -81,6 +83,7 @@ class ControlLoop:
         observation: Observation | None,
         chunk: ActionChunk | None,
         *stops: StopRequest | None,
+        pause: PauseRequest | None = None,
     ) -> Decision:
         """Decide what the robot does now.
 
@@ -91,11 +94,14 @@ class ControlLoop:
             stops: The newest request of each that may stop the robot. While one is latched the
                 answer is to hold; one that is not latched drops what was under way, and chunks
                 begun after it move the robot again.
+            pause: The newest there is. While it asks the robot to wait the answer is to hold, with
+                what brings it to rest; afterwards only chunks made from what is seen then count.
 
         Returns:
             A command that passed the safety filter, or why the robot is held.
         """
         self._obey(stops)
+        self._heed(pause)
         self._notice_episode(observation)
         self._take(chunk, now_ns)
         rung = self._step_ladder(now_ns, observation)
@@ -119,6 +125,15 @@ class ControlLoop:
         latch = self._safety.emergency_stop
         if latch.notice(stops) and latch.request is not None:
             self._drop(latch.request.stamp_ns)
+
+    def _heed(self, pause: PauseRequest | None) -> None:
+        if pause is None or pause == self._pause:
+            return
+        was_waiting = self._pause is not None and self._pause.is_waiting
+        self._pause = pause
+        if pause.is_waiting != was_waiting:
+            # A stop that is newer goes on counting.
+            self._drop(max(self._not_before_ns, pause.stamp_ns))
 
     def _notice_episode(self, observation: Observation | None) -> None:
         """In a new episode the old chunks mean nothing."""
@@ -173,6 +188,8 @@ class ControlLoop:
         stop = self._safety.emergency_stop
         if stop.is_latched and stop.request is not None:
             return _hold(HoldReason.STOPPED, now_ns, stop.request.stamp_ns)
+        if self._pause is not None and self._pause.is_waiting:
+            return _hold(HoldReason.PAUSED, now_ns, self._pause.stamp_ns)
         if observation is None:
             return Hold(reason=HoldReason.NO_OBSERVATION, age_s=math.inf, stamp_ns=now_ns)
         if rung >= Rung.HOLD:

@@ -4,7 +4,7 @@ It reads shared memory and writes shared memory; nothing in `step` can block.
 """
 
 from bridge.errors import ConfigError
-from bridge.messages import Hold, LoopStatus
+from bridge.messages import Hold, LoopStatus, PauseRequest
 from bridge.nodes import Mailboxes, publish_output, read_input
 from bridge.plugins import make_plugin
 from bridge.protocols import Clock
@@ -23,7 +23,7 @@ _NS_PER_S = 1_000_000_000
 
 
 class ControlNode:
-    """Reads `observation`, `chunk` and the stops; writes `command` each beat, and `loop_status`.
+    """Reads `observation`, `chunk`, `pause` and the stops; writes `command` and `loop_status`.
 
     Its cadence record is its own, made from the times at which it was stepped, so it says the same
     under every driver; in virtual time the lateness is zero.
@@ -94,13 +94,15 @@ class ControlNode:
         chunk = read_input(self._inputs, "chunk")
         stops = (read_input(self._inputs, name) for name in ("stop", "watchdog_stop"))
         sections.done("observe")
-        decision = loop.tick(now_ns, observation, chunk, *stops)
+        pause: PauseRequest | None = read_input(self._inputs, "pause")
+        decision = loop.tick(now_ns, observation, chunk, *stops, pause=pause)
         sections.done("command")
         publish_output(self._outputs, "command", decision)
         sections.done("publish")
         # The robot has its command; what follows only tells of it.
         self._book.note(now_ns, self._cadence.late_ns, skipped, decision)
         self._news.note(loop, decision, now_ns)
+        self._news.note_pause(pause, now_ns)
         is_hold = isinstance(decision, Hold)
         self._starved += is_hold
         if now_ns >= self._status_due_ns:

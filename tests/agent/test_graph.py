@@ -99,7 +99,7 @@ def test_the_picture_shows_rates_edges_and_rules() -> None:
     """`describe` says for each node how fast it runs, what it reads and writes, and its rule."""
     picture = build_graph(load_config("point_arm")).describe()
     assert (
-        "control    100 Hz  observation, chunk, stop, watchdog_stop ─► command, loop_status"
+        "control    100 Hz  observation, chunk, stop, watchdog_stop, pause ─► command, loop_status"
         in picture
     )
     assert "restarted when it fails; if that does not help, the run goes on without it" in picture

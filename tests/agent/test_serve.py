@@ -136,10 +136,10 @@ def test_a_stop_is_latched_until_it_is_released(http: TestClient, run: FakeRunti
     refused = http.post("/goals", json=GOAL)
     assert refused.status_code == 409
     assert "Release it first" in refused.json()["message"]
-    assert http.post("/resume", json={}).status_code == 422
-    assert http.post("/resume", json={"release": False}).status_code == 409
+    assert http.post("/release", json={}).status_code == 422
+    assert http.post("/release", json={"release": False}).status_code == 409
     run.clock.advance_ns(1)
-    assert http.post("/resume", json={"release": True}).status_code == 202
+    assert http.post("/release", json={"release": True}).status_code == 202
     assert not run.read("stop").latched
     assert http.get("/status").json()["stop"] is None
     assert http.post("/goals", json=GOAL).status_code == 202

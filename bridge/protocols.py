@@ -166,6 +166,31 @@ class SimulatedRobot(Protocol):
 
 
 @runtime_checkable
+class RestorableRobot(Protocol):
+    """A simulator whose world can be put back to a moment; beside `Robot` and `SimulatedRobot`.
+
+    It is what lets a recorded run be forked: to go on from a moment of it with something changed.
+    """
+
+    def snapshot(self) -> bytes:
+        """All that the future follows from: world, targets, locks, random state, times, counts.
+
+        Called about once a second of a run that is recorded, from the control process; < 1 ms.
+        """
+        ...
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go back to a snapshot: the same commands at the same times then lead to the same world.
+
+        Called after `connect`, also of another object than the one that made the snapshot.
+
+        Raises:
+            ContractError: The bytes are no snapshot of this robot; nothing has changed.
+        """
+        ...
+
+
+@runtime_checkable
 class Memory(Protocol):
     """What the policy remembers of the planner's latents within an episode."""
 

@@ -16,6 +16,7 @@ from bridge.trace import emit
 from fast_brain.config import FastBrainNodeConfig
 from fast_brain.observation_watch import ObservationWatch
 from fast_brain.robot_choice import make_robot
+from fast_brain.robot_states import RobotStates
 from fast_brain.safety.emergency_stop import EmergencyStop
 
 _NS_PER_S = 1_000_000_000
@@ -49,6 +50,7 @@ class RobotNode:
         self._shown: Observation | None = None
         self._report_due_ns = 0
         self._watch: ObservationWatch | None = None
+        self._states: RobotStates | None = None
         self._trouble = ""
 
     @property
@@ -80,6 +82,7 @@ class RobotNode:
         with blaming(self._config.robot.kind, "connect"):
             self._robot.connect()
         self._watch = ObservationWatch(self._robot.spec.observation)
+        self._states = RobotStates(self._robot, self._config.robot.kind, self._outputs)
         if isinstance(self._robot, SimulatedRobot):
             self._simulator = self._robot
             seed, options = self._config.robot.seed, self._config.robot.reset_options
@@ -162,6 +165,8 @@ class RobotNode:
             self._report_due_ns = now_ns + round(_NS_PER_S / self._config.robot.report_rate_hz)
             with blaming(kind, "report"):
                 publish_output(self._outputs, "world", simulator.report())
+        if self._states is not None:
+            self._states.note(now_ns)
 
     def _show(self, observation: Observation, now_ns: int) -> None:
         """Publish what can be acted on; the rest is told, and the loop holds when it is missed."""

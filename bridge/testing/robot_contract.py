@@ -1,14 +1,20 @@
 """What every robot keeps."""
 
 import contextlib
+import functools
 from collections.abc import Generator
 
 import numpy as np
 
 from bridge.arrays import FloatArray
+from bridge.errors import ContractError
 from bridge.messages import Command, Verdict
-from bridge.protocols import Robot
+from bridge.protocols import RestorableRobot, Robot, SimulatedRobot
+from bridge.testing.checks import must_raise
 from bridge.testing.examples import SECOND_NS
+
+# Played before a snapshot, and from it on.
+_BEATS = 30
 
 
 class RobotContract:
@@ -60,6 +66,29 @@ class RobotContract:
             robot.command(_middle_command(robot))
             robot.spec.observation.validate(robot.observe(SECOND_NS + SECOND_NS // 10))
 
+    def test_goes_on_from_a_snapshot_as_it_went_on_before(self) -> None:
+        """After `restore` the same commands at the same times show the same, to the last bit."""
+        seen = list[dict[str, list[float]]]()
+        with _connected(self.make()) as robot:
+            if not (isinstance(robot, RestorableRobot) and isinstance(robot, SimulatedRobot)):
+                return
+            _play(robot, robot, first_beat=0)
+            snapshot = robot.snapshot()
+            for _ in range(2):
+                robot.restore(snapshot)
+                seen.append(_play(robot, robot, first_beat=_BEATS))
+        assert seen[0] == seen[1]
+
+    def test_refuses_what_is_no_snapshot(self) -> None:
+        """Rubbish in place of a snapshot is refused, and changes nothing."""
+        with _connected(self.make()) as robot:
+            if not isinstance(robot, RestorableRobot):
+                return
+            before = robot.snapshot()
+            for rubbish in (b"", b"rubbish", before[: len(before) // 2]):
+                must_raise(ContractError, functools.partial(robot.restore, rubbish))
+            assert robot.snapshot() == before
+
     def test_stop_never_raises(self) -> None:
         """`stop` can be called before `connect`, twice in a row, and after `close`."""
         robot = self.make()
@@ -79,6 +108,16 @@ def _connected(robot: Robot) -> Generator[Robot]:
     finally:
         robot.stop("end of test")
         robot.close()
+
+
+def _play(robot: Robot, world: SimulatedRobot, *, first_beat: int) -> dict[str, list[float]]:
+    """Command the middle of the bounds for a while; what is felt at the end."""
+    beat_ns = round(SECOND_NS / robot.spec.command_rate_hz)
+    for beat in range(first_beat, first_beat + _BEATS):
+        robot.command(_middle_command(robot))
+        world.advance(SECOND_NS + beat * beat_ns)
+    seen = robot.observe(SECOND_NS + (first_beat + _BEATS) * beat_ns)
+    return {name: value.ravel().tolist() for name, value in seen.proprioception.items()}
 
 
 def _middle_command(robot: Robot) -> Command:

@@ -244,6 +244,49 @@ class OgbenchScene:
         facts["lit"] = self._cues.lit if self._cues is not None else ""
         return WorldReport(facts=facts, success=None, stamp_ns=self._world_ns())
 
+    def snapshot(self) -> bytes:
+        """The world and the robot at this instant, some 5 KB.
+
+        Raises:
+            RobotFault: Not connected.
+        """
+        from fast_brain.robots.scene_snapshot import SceneSnapshot
+
+        cues = self._cues
+        return SceneSnapshot(
+            physics=self.physics.snapshot(),
+            cues=[] if cues is None else [(cue.at_s, cue.button) for cue in cues.cues],
+            lit="" if cues is None else cues.lit,
+            stop_reason=self._stop_reason,
+            next_beat_ns=self._next_beat_ns,
+            sequence=self._sequence,
+            episodes=self._episodes,
+            episode_id=self._episode_id,
+            slipped_s=self._slipped_s,
+        ).encode()
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on from a snapshot: the same commands at the same times lead to the same world.
+
+        Raises:
+            RobotFault: Not connected.
+            ContractError: The bytes are no snapshot of this robot; nothing has changed.
+        """
+        from fast_brain.robots.scene_cues import CueLights, checked_cues
+        from fast_brain.robots.scene_snapshot import decode_snapshot
+
+        physics = self.physics
+        scene = decode_snapshot(snapshot)
+        cues = CueLights(physics, checked_cues(scene.cues))
+        physics.restore(scene.physics)
+        self._cues = cues
+        cues.resume(scene.lit)
+        self._target, self._stop_reason = physics.target.copy(), scene.stop_reason
+        self._next_beat_ns, self._slipped_s = scene.next_beat_ns, scene.slipped_s
+        self._episodes, self._episode_id = scene.episodes, scene.episode_id
+        # Of this instant a picture is taken, whatever there was before.
+        self._sequence, self._last_frame_ns = scene.sequence, None
+
     def save_states(self, path: Path) -> None:
         """Write the joint states of the last ten minutes, for `scene_recording.render_states`.
 

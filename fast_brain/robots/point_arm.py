@@ -6,6 +6,7 @@ Deterministic, starts at once, and has one tiny drawn camera, so that a planner 
 import math
 from collections.abc import Mapping
 
+import msgspec
 import numpy as np
 
 from bridge.arrays import AnyArray, FloatArray, ImageArray, frozen_array
@@ -68,11 +69,22 @@ _SPEC = RobotSpec(
 )
 
 
+class _Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag="PointArm"):
+    """All that the arm's future follows from; places in the base frame [m]."""
+
+    tip_m: tuple[float, float, float]
+    target_m: tuple[float, float, float]
+    time_ns: int | None
+    sequence: int
+    episodes: int
+    episode_id: str
+
+
 class PointArm:
     """A tip in the air that follows absolute targets [x, y, z] [m] with a lag of 0.05 s.
 
-    Meets `Robot` and `SimulatedRobot`. A stop keeps the tip where it is; the next command moves it
-    on, because who may command is decided above.
+    Meets `Robot`, `SimulatedRobot` and `RestorableRobot`. A stop keeps the tip where it is; the
+    next command moves it on, because who may command is decided above.
 
     Args:
         seed: Moves the start a little; 0 starts exactly at home.
@@ -163,6 +175,35 @@ class PointArm:
         }
         facts |= {f"tip_{axis}_m": float(self._tip[index]) for index, axis in enumerate("xyz")}
         return WorldReport(facts=facts, success=None, stamp_ns=self._time_ns or 0)
+
+    def snapshot(self) -> bytes:
+        """The arm at this instant."""
+        return msgspec.msgpack.encode(
+            _Snapshot(
+                tip_m=tuple(self._tip.tolist()),
+                target_m=tuple(self._target.tolist()),
+                time_ns=self._time_ns,
+                sequence=self._sequence,
+                episodes=self._episodes,
+                episode_id=self._episode_id,
+            )
+        )
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on from a snapshot.
+
+        Raises:
+            ContractError: The bytes are no snapshot of a point arm; nothing has changed.
+        """
+        try:
+            found = msgspec.msgpack.decode(snapshot, type=_Snapshot)
+        except msgspec.MsgspecError as error:
+            raise ContractError(
+                leaf="robot snapshot", expected="one of a point_arm", got=f"{error}"
+            ) from error
+        self._tip, self._target = np.array(found.tip_m), np.array(found.target_m)
+        self._time_ns, self._sequence = found.time_ns, found.sequence
+        self._episodes, self._episode_id = found.episodes, found.episode_id
 
     def _begin(self, seed: int, tip_m: object) -> None:
         start: AnyArray = np.array(PLACES_M[_HOME])

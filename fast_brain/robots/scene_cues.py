@@ -30,19 +30,25 @@ class CueLights:
 
     def __init__(self, physics: ScenePhysics, cues: Sequence[Cue]) -> None:
         self._physics = physics
-        self._cues = tuple(cues)
+        self.cues = tuple(cues)
         self.lit = ""
 
     def show(self) -> None:
         """Light what is to be lit at the scene's time; called each beat."""
         time_s = self._physics.time_s
-        now = [cue.button for cue in self._cues if cue.at_s <= time_s < cue.at_s + LIT_S]
+        now = [cue.button for cue in self.cues if cue.at_s <= time_s < cue.at_s + LIT_S]
         wanted = now[-1] if now else ""
         if wanted != self.lit:
             self.lit = wanted
             self._physics.colour_buttons()
             if wanted:
                 self._physics.colour_button(CUE_BUTTONS.index(wanted), _GLOW)
+
+    def resume(self, lit: str) -> None:
+        """Go on where the button `lit` glowed; the others look like their locks."""
+        self.lit = lit
+        if lit in CUE_BUTTONS:
+            self._physics.colour_button(CUE_BUTTONS.index(lit), _GLOW)
 
 
 def checked_cues(value: object) -> tuple[Cue, ...]:

@@ -17,6 +17,14 @@ from fast_brain.robots.scene_facts import (
     end_stop_word,
 )
 from fast_brain.robots.scene_model import LightSceneEnv
+from fast_brain.robots.scene_snapshot import (
+    PhysicsSnapshot,
+    check_state,
+    read_random,
+    read_state,
+    write_random,
+    write_state,
+)
 
 COMMAND_RATE_HZ = 100
 PHYSICS_STEP_S = 0.002
@@ -47,6 +55,8 @@ class ScenePhysics:
         self.env = LightSceneEnv("scene", mode="data_collection", visualize_info=False)
         self.env.reset(seed=0)
         self._random = np.random.default_rng(0)
+        # What the last beat began from, and the locks then; None while no beat has been.
+        self._before: tuple[bytes, tuple[int, int]] | None = None
         self.target = self.home_action()
 
     @property
@@ -77,7 +87,7 @@ class ScenePhysics:
             start: Any of ``drawer_m``, ``window_m``, ``drawer_locked``, ``window_locked``,
                 ``cube_xy_m``, ``arm_at_home``; the rest is drawn at random.
         """
-        self._random = np.random.default_rng(seed)
+        self._random, self._before = np.random.default_rng(seed), None
         mujoco.mj_resetData(self.model, self.data)
         self._place_arm(at_home=bool(start.get("arm_at_home", False)))
         self._place_objects(start)
@@ -133,7 +143,14 @@ class ScenePhysics:
 
     def set_locks(self, *, drawer: bool, window: bool) -> None:
         """Set both locks; a pressed button toggles its own."""
-        self.env._cur_button_states = np.array([int(not drawer), int(not window)])  # noqa: SLF001
+        self._set_button_states((int(not drawer), int(not window)))
+
+    def _locks(self) -> tuple[int, int]:
+        drawer, window = self.button_states.tolist()
+        return drawer, window
+
+    def _set_button_states(self, states: tuple[int, int]) -> None:
+        self.env._cur_button_states = np.array(states)  # noqa: SLF001
         self.env._apply_button_states()  # noqa: SLF001
 
     def colour_buttons(self) -> None:
@@ -167,9 +184,49 @@ class ScenePhysics:
         near = data.qpos[env._arm_joint_ids]  # noqa: SLF001
         data.ctrl[env._arm_actuator_ids] = self._joints_for(position, self.target[3], near)  # noqa: SLF001
         data.ctrl[env._gripper_actuator_ids] = 255.0 * np.clip(self.target[4], 0, 1)  # noqa: SLF001
+        self._before = read_state(self.model, data), self._locks()
+        self._beat()
+
+    def _beat(self) -> None:
         before = self._button_travel()
-        mujoco.mj_step(self.model, data, nstep=STEPS_PER_COMMAND)
+        mujoco.mj_step(self.model, self.data, nstep=STEPS_PER_COMMAND)
         self._toggle_pressed(before)
+
+    def snapshot(self) -> PhysicsSnapshot:
+        """All that the world's future follows from."""
+        before, locks_before = self._before or (b"", (0, 0))
+        return PhysicsSnapshot(
+            before=before,
+            locks_before=locks_before,
+            now=read_state(self.model, self.data),
+            locks_now=self._locks(),
+            target=self.target.tolist(),
+            random=write_random(self._random),
+        )
+
+    def restore(self, snapshot: PhysicsSnapshot) -> None:
+        """Go back to a snapshot, to the last bit.
+
+        Poses and contacts are felt as the last beat left them, so that beat is done once more.
+
+        Raises:
+            ContractError: It is of another scene; nothing has changed.
+        """
+        random = read_random(snapshot.random)
+        for state in filter(None, (snapshot.before, snapshot.now)):
+            check_state(self.model, state)
+        self._random, self._before = random, None
+        if snapshot.before:
+            self._before = snapshot.before, snapshot.locks_before
+            self._set_button_states(snapshot.locks_before)
+            write_state(self.model, self.data, snapshot.before)
+            self._beat()
+        if read_state(self.model, self.data) != snapshot.now:
+            # Nothing has moved since the start, or somebody has moved something between two beats.
+            self._set_button_states(snapshot.locks_now)
+            write_state(self.model, self.data, snapshot.now)
+            self.forward()
+        self.target = np.array(snapshot.target)
 
     def _button_travel(self) -> np.ndarray:
         return np.array([self.data.joint(f"buttonbox_joint_{i}").qpos[0] for i in (0, 1)])

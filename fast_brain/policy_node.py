@@ -163,6 +163,10 @@ class PolicyNode:
             gate_mean=chunk.gate_mean,
             subtask_id=chunk.subtask_id,
             took_s=seconds_between(began_ns, now_ns),
+            # Row by row, in the units of the robot's `ActionSpec`.
+            actions=chunk.actions.ravel().tolist(),
+            action_width=chunk.actions.shape[1],
+            step_s=chunk.step_s,
         )
 
     def _tell_rung(self, latent_age_s: float, now_ns: int) -> None:

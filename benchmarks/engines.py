@@ -1,176 +1,96 @@
 """What do the engines cost over the bare generate, and how soon do they say something?
 
-For each engine at hand: seconds to start, seconds a plan, milliseconds to the first piece of text
-and to the first thought, tokens a second, memory; the planner's time over that spent in its engine,
-and the engine's time a token over that of the bare model: transformers' own `generate`, or vLLM's
-own `AsyncLLM.generate`, in turn with the plans. Every picture is shown once, so that nobody profits
-from another's cache.
+One table of both engines on the shipped weights: time to the first thought, tokens a second, the
+time of a plan, memory, start-up, and what a plan's token costs over one of the bare model:
+transformers' own `generate`, or vLLM's own `AsyncLLM.generate`.
 
-    python -m benchmarks.engines                     # transformers
-    python -m benchmarks.engines --engine vllm       # where vLLM is installed: docs/engines.md
+    python -m benchmarks.engines [--json FILE]
 
-Each engine is measured in a process of its own: memory is that process's and its children's.
+vLLM has an environment of its own, which `make test-vllm` makes; where there is none, the table
+says so. Each engine is measured in a fresh process by `benchmarks.support.engine_figures`.
 """
 
 import argparse
-import asyncio
-import contextlib
 import json
-import time
-from collections.abc import Callable, Generator
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import psutil
+from benchmarks.support.latencies import write_json
+from benchmarks.support.machine import describe_machine
+from benchmarks.support.markdown import cell, heading
 
-from bridge.messages import Goal, Observation, PlanRequest, Thought
-from slow_brain.engines.chat_inputs import processor_inputs
-from slow_brain.engines.engine import Engine, EngineOutput, EngineRequest, Finish, TextPiece
-from slow_brain.planners.vlm import VisionLanguagePlanner
-
-_GOAL = "put the cube in the drawer, then close and lock it"
-_MOST_TOKENS = 160
-_MEBIBYTE = 1 << 20
-_Bare = Callable[[VisionLanguagePlanner, EngineRequest], tuple[float, int]]
+_ROOT = Path(__file__).parent.parent
+_VLLM_PYTHON = _ROOT / ".venv-vllm" / "bin" / "python"
+_MOST_OVER_BARE = 1.03
+# A start takes a minute the first time, and a plan a second on a slow machine.
+_LIMIT_S = 1800.0
 
 
 def main() -> None:
-    """Measure and print; write the figures where asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine", choices=("transformers", "vllm"), default="transformers")
-    parser.add_argument("--plans", type=int, default=30)
+    """Measure each engine that is there, and print one table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--plans", type=int, default=30, help="how many are timed")
+    parser.add_argument("--vllm-python", type=Path, default=_VLLM_PYTHON, help="where vLLM is")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    figures = measure(options.engine, options.plans)
-    for name, value in figures.items():
-        print(f"{options.engine:14}{name:36} {value:9.3f}")
+    pythons = {"transformers": Path(sys.executable), "vllm": options.vllm_python}
+    found, left_out = dict[str, Any](), dict[str, str]()
+    for engine, python in pythons.items():
+        if not python.is_file():
+            left_out[engine] = f"there is no {python}: `make test-vllm` makes it"
+            continue
+        print(f"measuring {engine} …", file=sys.stderr, flush=True)
+        found[engine] = figures_of_engine(engine, python, options.plans)
+    report = make_report(found, left_out)
+    print_table(report)
     if options.json:
-        options.json.write_text(json.dumps(figures, indent=1))
+        write_json(report, options.json)
 
 
-def measure(engine: str, plans: int) -> dict[str, float]:
-    """Return the figures of one engine on the shipped weights."""
-    started_s = time.perf_counter()
-    planner = VisionLanguagePlanner(engine=engine, max_tokens=_MOST_TOKENS)
-    figures = {"start_up_s": time.perf_counter() - started_s}
-    with contextlib.closing(planner):
-        bare = _bare_transformers if engine == "transformers" else _bare_vllm
-        random = np.random.default_rng(0)
-        # The first plans warm what is lazy, in the engine and in the bare model.
-        _measure_plans(planner, bare, 3, random)
-        figures |= _measure_plans(planner, bare, plans, random)
-        figures["memory_mib"] = _memory_bytes() / _MEBIBYTE
-    return figures
-
-
-class _TimedEngine:
-    """Notes how long an engine is at work while it is asked through a planner."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.busy_s = self.first_piece_s = 0.0
-        self.tokens = 0
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # Whatever the engine has.
-        return getattr(self._engine, name)
-
-    def generate(self, request: EngineRequest) -> Generator[EngineOutput]:
-        self.busy_s = self.first_piece_s = 0.0
-        pieces = self._engine.generate(request)
-        while True:
-            start = time.perf_counter()
-            piece = next(pieces, None)
-            self.busy_s += time.perf_counter() - start
-            if piece is None:
-                return
-            if isinstance(piece, TextPiece) and not self.first_piece_s:
-                self.first_piece_s = self.busy_s
-            if isinstance(piece, Finish):
-                self.tokens = piece.tokens
-            yield piece
-
-
-def _measure_plans(
-    planner: VisionLanguagePlanner, bare: _Bare, plans: int, random: np.random.Generator
-) -> dict[str, float]:
-    """Ask the planner and the bare model in turn."""
-    whole: Engine = planner._engine  # noqa: SLF001  # What it asks is timed.
-    timed = _TimedEngine(whole)
-    rows, bare_s, bare_tokens = [], 0.0, 0
-    for number in range(plans):
-        planner._engine = timed  # noqa: SLF001  # pyright: ignore[reportAttributeAccessIssue]  # As above.
-        plan_s, thought_s = _time_plan(planner, _request(random, number))
-        planner._engine = whole  # noqa: SLF001  # As above.
-        rows.append((plan_s, thought_s, timed.busy_s, timed.first_piece_s, timed.tokens))
-        asked = EngineRequest(
-            turns=planner._turns(_request(random, number)),  # noqa: SLF001  # The same question.
-            max_tokens=_MOST_TOKENS,
+def figures_of_engine(engine: str, python: Path, plans: int) -> dict[str, float]:
+    """Measure one engine in a process of the Python that has it."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "figures.json"
+        words = ["-m", "benchmarks.support.engine_figures", "--engine", engine]
+        words += ["--plans", str(plans), "--json", str(target)]
+        # One thread for either engine: beside a running robot there is no second core.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        subprocess.run(  # noqa: S603  # Our own module.
+            [str(python), *words], check=True, cwd=_ROOT, env=environment, timeout=_LIMIT_S
         )
-        seconds, tokens = bare(planner, asked)
-        bare_s, bare_tokens = bare_s + seconds, bare_tokens + tokens
-    plan, thought, busy, piece, tokens = np.array(rows).T
+        return json.loads(target.read_text(encoding="utf-8"))
+
+
+def make_report(
+    found: Mapping[str, Mapping[str, float]], left_out: Mapping[str, str]
+) -> dict[str, Any]:
+    """The figures of every engine, and the worst of them beside the goal."""
+    worst = max(one["plan_over_bare_generate"] for one in found.values())
     return {
-        "plan_p50_s": float(np.median(plan)),
-        "plan_p99_s": float(np.percentile(plan, 99)),
-        "first_thought_p50_ms": float(np.median(thought)) * 1000,
-        "first_piece_p50_ms": float(np.median(piece)) * 1000,
-        "tokens_per_s": float(tokens.sum() / busy.sum()),
-        "engine_over_bare_generate": float(busy.sum() / tokens.sum() / (bare_s / bare_tokens)),
-        "planner_over_engine": float(plan.sum() / busy.sum()),
-        "plan_over_bare_generate": float(plan.sum() / tokens.sum() / (bare_s / bare_tokens)),
+        "benchmark": "engines",
+        "goals": {"most_plan_over_bare_generate": {"at_most": _MOST_OVER_BARE}},
+        "most_plan_over_bare_generate": worst,
+        "engines": dict(found),
+        "not_measured": [{"engine": name, "why": why} for name, why in left_out.items()],
+        "machine": describe_machine(),
     }
 
 
-def _request(random: np.random.Generator, number: int) -> PlanRequest:
-    """A request about a picture that nobody has seen."""
-    image = random.integers(0, 255, (96, 96, 3), np.uint8)
-    seen = Observation(stamp_ns=1, sequence=number, images={"front": image}, proprioception={})
-    goal = Goal(text=_GOAL, id="goal", source="benchmark", stamp_ns=1)
-    return PlanRequest(observation=seen, goal=goal, trigger="period", plan_id=f"plan{number}")
-
-
-def _time_plan(planner: VisionLanguagePlanner, request: PlanRequest) -> tuple[float, float]:
-    """Return seconds for the whole plan, and to its first thought."""
-    start, first_s = time.perf_counter(), 0.0
-    for result in planner.plan(request):
-        if isinstance(result, Thought) and not first_s:
-            first_s = time.perf_counter() - start
-    return time.perf_counter() - start, first_s
-
-
-def _bare_transformers(planner: VisionLanguagePlanner, request: EngineRequest) -> tuple[float, int]:
-    """Return seconds that transformers' own `generate` takes, and the tokens it wrote."""
-    engine: Any = planner._engine  # noqa: SLF001  # Its model, without the engine.
-    start = time.perf_counter()
-    inputs = processor_inputs(engine._processor, request.turns)  # noqa: SLF001  # As above.
-    ids = engine._model.generate(**inputs, max_new_tokens=request.max_tokens, do_sample=False)  # noqa: SLF001  # As above.
-    # The token that ends the answer is written, but is no part of it.
-    tokens = ids.shape[-1] - inputs["input_ids"].shape[-1] - 1
-    return time.perf_counter() - start, tokens
-
-
-def _bare_vllm(planner: VisionLanguagePlanner, request: EngineRequest) -> tuple[float, int]:
-    """Return seconds that vLLM's own `AsyncLLM.generate` takes, and the tokens it wrote."""
-    engine: Any = planner._engine  # noqa: SLF001  # Its model, without the engine.
-
-    async def generate() -> int:
-        settings = engine._sampling(request, max_tokens=request.max_tokens)  # noqa: SLF001  # As above.
-        prompt, tokens = engine._prompt(request), -1  # noqa: SLF001  # As above.
-        stream = engine._llm.generate(prompt, settings, f"bare{time.perf_counter_ns()}")  # noqa: SLF001  # As above.
-        async for output in stream:
-            tokens += len(output.outputs[0].token_ids)
-        return tokens
-
-    start = time.perf_counter()
-    tokens = asyncio.run_coroutine_threadsafe(generate(), engine._loop._loop).result(120)  # noqa: SLF001  # As above.
-    return time.perf_counter() - start, tokens
-
-
-def _memory_bytes() -> int:
-    """Memory of this process and its children, shared pages counted once a process."""
-    here = psutil.Process()
-    return sum(each.memory_info().rss for each in (here, *here.children(recursive=True)))
+def print_table(report: Mapping[str, Any]) -> None:
+    """A line for each figure, a column for each engine."""
+    engines: Mapping[str, Mapping[str, float]] = report["engines"]
+    print(f"{'':32}" + "".join(f"{name:>16}" for name in engines))
+    for key in next(iter(engines.values())):
+        print(f"{heading(key):32}" + "".join(f"{cell(one[key]):>16}" for one in engines.values()))
+    for one in report["not_measured"]:
+        print(f"{one['engine']} is not measured: {one['why']}.")
 
 
 if __name__ == "__main__":

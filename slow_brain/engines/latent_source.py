@@ -12,7 +12,7 @@ import torch
 from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.errors import ConfigError, ContractError
+from bridge.errors import ConfigError, ContractError, TransportError
 from bridge.specs import LatentSpec
 from slow_brain.decoding import pooled
 from slow_brain.engines.engine import HiddenStates, Turn
@@ -22,6 +22,11 @@ from slow_brain.engines.openai_wire import chat_messages
 from slow_brain.engines.settings import checked
 
 _WHERE = "engine_options.latents"
+_CHECK_LIMIT_S = 10.0
+_HOW_TO_START = (
+    "python -m vllm.entrypoints.openai.api_server --model MODEL --runner pooling "
+    """--pooler-config '{"task": "token_embed"}'"""
+)
 
 
 class LatentSource(Protocol):
@@ -92,11 +97,12 @@ class LocalReader:
 
 
 class PoolingSettings(BaseModel):
-    """A pooling endpoint, as `vllm serve MODEL --runner pooling` has one.
+    """A pooling endpoint, as vLLM has one when it is started as `_HOW_TO_START` says.
 
     `base_url` is that of the server without `/v1`. It returns the states of every token ``[T,
     width]``, or one for all ``[width]``. The last is the cognitive latent, the others are averaged
-    group by group to `perceptual_tokens`.
+    group by group to `perceptual_tokens`. `answer_end` is put behind the answer: the token that
+    ended it, where its state is wanted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -106,10 +112,16 @@ class PoolingSettings(BaseModel):
     width: int = Field(gt=0)
     perceptual_tokens: int = Field(gt=0)
     task: Literal["token_embed", "embed", ""] = "token_embed"
+    answer_end: str = ""
 
 
 class PoolingReader:
-    """A pooling endpoint reads along."""
+    """A pooling endpoint reads along.
+
+    Raises:
+        ConfigError: It is not there, or pools in another way than it is asked to.
+        ContractError: Its states have another width.
+    """
 
     def __init__(self, settings: PoolingSettings, chat: ServerSettings) -> None:
         self._settings = settings
@@ -118,6 +130,18 @@ class PoolingReader:
         self._server = OpenAIServer(
             chat.model_copy(update={"base_url": url, "model": settings.model})
         )
+        self._check()
+
+    def _check(self) -> None:
+        """Ask it once, so that what is wrong is known before anything moves."""
+        try:
+            self.encode((Turn("user", ("?",)),), "!", _CHECK_LIMIT_S)
+        except TransportError as error:
+            self._server.close()
+            raise ConfigError(
+                f"{_WHERE}: the pooling endpoint at {self._settings.base_url} gives no hidden "
+                f"states: {error} vLLM gives them when it is started as `{_HOW_TO_START}`."
+            ) from error
 
     @property
     def spec(self) -> LatentSpec:
@@ -136,11 +160,15 @@ class PoolingReader:
             TransportError: The endpoint does not answer.
             ContractError: Its states have another width.
         """
-        said = (*turns, Turn("assistant", (answer,)))
+        said = (*turns, Turn("assistant", (answer + self._settings.answer_end,)))
         body: dict[str, Any] = {
             "messages": chat_messages(said, self._format),
             "encoding_format": "float",
+            # The answer is the end: no mark of the template comes after its last token.
             "add_generation_prompt": False,
+            "continue_final_message": True,
+            # States as they are; vLLM would scale each to length 1.
+            "use_activation": False,
         }
         if self._settings.task:
             body["task"] = self._settings.task
@@ -154,11 +182,12 @@ class PoolingReader:
             raise ContractError(
                 leaf="pooling", expected="data[0].data, a list of numbers for each token", got=error
             ) from error
-        if states.ndim != 2 or states.shape[1] != self._settings.width or not states.size:  # noqa: PLR2004  # Tokens and width.
+        is_right = states.ndim == 2 and states.shape[1] == self._settings.width  # noqa: PLR2004  # Tokens and width.
+        if not is_right or not states.size or not np.isfinite(states).all():
             raise ContractError(
                 leaf="pooling",
-                expected=f"states of width {self._settings.width} (engine_options.latents.width)",
-                got=list(states.shape),
+                expected=f"finite states of width {self._settings.width} ({_WHERE}.width)",
+                got=f"{list(states.shape)}, of which {np.isfinite(states).sum()} are finite",
             )
         before = torch.from_numpy(states[:-1] if len(states) > 1 else states)
         return HiddenStates(pooled(before, self._settings.perceptual_tokens).numpy(), states[-1:])

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent.evaluation.records import EpisodeRecord
+from benchmarks.engines import make_report as make_engines_report
+from benchmarks.engines import print_table as print_engines
 from benchmarks.latent_handover import through_mailbox
 from benchmarks.observation_path import through_queue
 from benchmarks.planner_delay import make_grid, make_report, print_table
@@ -37,6 +39,20 @@ def test_planner_delays_are_cells_both_ways() -> None:
         ("synchronous", 1.5, 0.5),
         ("synchronous", 1.5, 1 / 6.5),
     ]
+
+
+def test_both_engines_stand_in_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """A column for each engine, the worse of them beside the goal, and what is missing is said."""
+    figures = {"start_up_s": 2.0, "plan_over_bare_generate": 1.01}
+    found = {"transformers": figures, "vllm": {**figures, "plan_over_bare_generate": 1.02}}
+    report = make_engines_report(found, {})
+    assert report["most_plan_over_bare_generate"] == 1.02
+    print_engines(report)
+    print_engines(make_engines_report({"transformers": figures}, {"vllm": "there is no python"}))
+    said = capsys.readouterr().out
+    assert "start up [s]" in said
+    assert said.count("vllm is not measured: there is no python.") == 1
+    json.dumps(report)
 
 
 def test_what_is_gained_counts_failures_with_the_limit(

@@ -26,6 +26,7 @@ from slow_brain.engines.openai_engine import OpenAIEngine
 from slow_brain.planners.vlm import VisionLanguagePlanner
 from slow_brain.prompt import planner_prompt
 from tests.slow_brain.engines.chat_server import (
+    ChatServer,
     breaks_off,
     ends_early,
     fails,
@@ -316,38 +317,63 @@ def test_a_pooling_endpoint_gives_the_latents() -> None:
     """The last token's state is cognitive, the others are averaged; chat and answer were sent."""
     rows = [[1.0, 0.0], [3.0, 0.0], [5.0, 2.0], [7.0, 2.0], [9.0, 9.0]]
     with serving(pooling(rows)) as pool, serving(writes(PLAN)) as server:
-        options = {"base_url": pool.url.removesuffix("/v1"), "width": 2, "perceptual_tokens": 2}
-        engine = engine_of(server.url, latents={"source": "pooling", **options})
+        engine = engine_of(server.url, latents=pooled_by(pool, answer_end="</s>"))
         *_, states, _ = engine.generate(REQUEST)
-        (asked,) = pool.asked
+        checked, asked = pool.asked
     assert isinstance(states, HiddenStates)
     np.testing.assert_array_equal(states.perceptual, [[2, 0], [6, 2]])
     np.testing.assert_array_equal(states.cognitive, [[9, 9]])
-    assert asked["path"] == "/pooling"
-    assert asked["messages"][-1] == {"role": "assistant", "content": PLAN}
+    assert {checked["path"], asked["path"]} == {"/pooling"}
+    assert asked["messages"][-1] == {"role": "assistant", "content": f"{PLAN}</s>"}
+    assert (asked["task"], asked["use_activation"]) == ("token_embed", False)
     assert engine.info.latent is not None
     assert engine.info.latent.origin.startswith("pooled by tiny at http")
     assert engine.info.latent.fits(LatentSpec(perceptual_tokens=2, cognitive_tokens=1, width=2))
     assert not engine.info.latent.fits(LatentSpec(perceptual_tokens=2, cognitive_tokens=1, width=3))
 
 
+POOLING_TROUBLES = {
+    "wide": (pooling([[1.0, 2.0, 3.0]]), ContractError, "states of width 2 .*3.*, of which 3 are"),
+    "text": (pooling("x"), ContractError, "a list of numbers"),
+    "empty": (pooling([]), ContractError, "states of width 2"),
+    "not a number": (pooling([[1.0, None]]), ContractError, "finite"),
+    "500": (fails(500), TransportError, "no answer at .*/pooling"),
+    "another task": (fails(400, "try another pooling_task"), TransportError, "pooling_task"),
+}
+
+
 @pytest.mark.parametrize(
-    ("behaviour", "error"),
-    [
-        (pooling([[1.0, 2.0, 3.0]]), ContractError),
-        (pooling("x"), ContractError),
-        (pooling([]), ContractError),
-        (fails(500), TransportError),
-    ],
-    ids=["wide", "text", "empty", "500"],
+    ("behaviour", "error", "words"), POOLING_TROUBLES.values(), ids=list(POOLING_TROUBLES)
 )
-def test_a_pooling_endpoint_in_trouble_is_an_error(behaviour: Any, error: type[Exception]) -> None:
+def test_a_pooling_endpoint_in_trouble_is_an_error(
+    behaviour: Any, error: type[Exception], words: str
+) -> None:
     """States of another width, none, or no answer: the plan is not taken without its latent."""
-    with serving(behaviour) as pool, serving(writes(PLAN)) as server:
-        options = {"base_url": pool.url.removesuffix("/v1"), "width": 2, "perceptual_tokens": 2}
-        engine = engine_of(server.url, latents={"source": "pooling", **options})
-        with pytest.raises(error):
+    good = pooling([[1.0, 2.0]])
+    with serving(good, behaviour) as pool, serving(writes(PLAN)) as server:
+        engine = engine_of(server.url, latents=pooled_by(pool))
+        with pytest.raises(error, match=words):
             list(engine.generate(REQUEST))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error", "words"), POOLING_TROUBLES.values(), ids=list(POOLING_TROUBLES)
+)
+def test_a_pooling_endpoint_is_tried_before_anything_moves(
+    behaviour: Any, error: type[Exception], words: str
+) -> None:
+    """What is wrong with it is one sentence when the planner is made, with how it is started."""
+    with serving(behaviour) as pool, serving(writes(PLAN)) as server:
+        with pytest.raises((ConfigError, ContractError), match=words) as caught:
+            engine_of(server.url, latents=pooled_by(pool))
+        assert isinstance(caught.value, ConfigError) == (error is TransportError)
+        assert ("--runner pooling" in str(caught.value)) == (error is TransportError)
+
+
+def pooled_by(pool: ChatServer, **more: Any) -> dict[str, Any]:
+    """Settings of latents from this pooling endpoint."""
+    url = pool.url.removesuffix("/v1")
+    return {"source": "pooling", "base_url": url, "width": 2, "perceptual_tokens": 2, **more}
 
 
 @pytest.mark.parametrize("latents", [{"source": "cloud"}, {"source": "pooling", "widht": 3}])

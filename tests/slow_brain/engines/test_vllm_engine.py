@@ -20,8 +20,10 @@ import httpx
 import numpy as np
 import psutil
 import pytest
+import torch
 
 from bridge.errors import ContractError, TransportError
+from slow_brain.decoding import pooled
 from slow_brain.engines.engine import (
     EngineOutput,
     EngineRequest,
@@ -29,8 +31,10 @@ from slow_brain.engines.engine import (
     HiddenStates,
     TextPiece,
 )
+from slow_brain.engines.latent_source import PoolingReader, PoolingSettings
 from slow_brain.engines.model_files import SHIPPED_WEIGHTS
 from slow_brain.engines.openai_engine import OpenAIEngine
+from slow_brain.engines.openai_settings import ServerSettings
 from slow_brain.engines.transformers_engine import TransformersEngine
 from slow_brain.engines.vllm_engine import VllmEngine
 from slow_brain.engines.vllm_settings import prepare_environment
@@ -48,6 +52,9 @@ pytestmark = [
 ]
 needs_vllm = pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed: make test-vllm")
 SKILLS = ("open the drawer", "store the cube")
+# Long ones, two at a time: words come well before the last of them is written.
+EIGHT_ANSWERS = {"ignore_eos": True, "n": 8, "temperature": 1.0}
+POOLING = ("--runner", "pooling", "--pooler-config", '{"task": "token_embed"}')
 GOALS = ("put the cube in the drawer, then close and lock it", "open the window", "tidy up")
 
 
@@ -216,7 +223,7 @@ def test_a_server_killed_in_the_middle_is_used_again_when_it_is_back(tmp_path: P
             "silence_s": 120.0,
         }
         engine = OpenAIEngine(**options, latents={"source": "local"})
-        talker = OpenAIEngine(**options, extra_body={"ignore_eos": True})
+        talker = OpenAIEngine(**options, extra_body=EIGHT_ANSWERS)
         whole = list(engine.generate(question(30)))
         pieces = talker.generate(question(31, max_tokens=900))
         next(pieces)
@@ -228,6 +235,26 @@ def test_a_server_killed_in_the_middle_is_used_again_when_it_is_back(tmp_path: P
     assert_same_words_and_states(whole, list(TransformersEngine().generate(question(30))))
     with vllm_server(port, tmp_path / "second.log"):
         assert text_of(list(engine.generate(question(30)))) == text_of(whole)
+
+
+@needs_vllm
+def test_a_pooling_endpoint_hands_over_the_states_of_the_answer(
+    transformers: TransformersEngine, tmp_path: Path
+) -> None:
+    """`--runner pooling` gives, for a text that somebody else wrote, the states of transformers."""
+    request, answer = question(40), "TASK: tidy up\nPLAN: open the drawer"
+    inputs = transformers._inputs(request.turns, f"{answer}<act>")
+    with torch.inference_mode():
+        states = transformers._model.model(**inputs).last_hidden_state[0]
+    port = free_port()
+    with vllm_server(port, tmp_path / "pooling.log", *POOLING):
+        options = {"base_url": f"http://127.0.0.1:{port}", "width": 192, "perceptual_tokens": 16}
+        settings = PoolingSettings(**options, answer_end="<act>")
+        server = ServerSettings(base_url=f"{settings.base_url}/v1", picture_format="png")
+        with contextlib.closing(PoolingReader(settings, server)) as reader:
+            found = reader.encode(request.turns, answer, 60.0)
+    np.testing.assert_allclose(found.cognitive, states[-1:], atol=1e-5, rtol=1e-5)
+    np.testing.assert_allclose(found.perceptual, pooled(states[:-1], 16), atol=1e-5, rtol=1e-5)
 
 
 def until(is_so: Any, limit_s: float = 60.0) -> None:
@@ -248,7 +275,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def vllm_server(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def vllm_server(port: int, log: Path, *more: str) -> Iterator[subprocess.Popen[bytes]]:
     """A real `vllm serve` on the shipped weights, up and healthy."""
     prepare_environment(threads=1)
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
@@ -256,6 +283,7 @@ def vllm_server(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     command += ["--dtype", "float32", "--enforce-eager", "--max-model-len", "1024"]
     command += ["--max-num-seqs", "2", "--block-size", "32"]
     command += ["--kv-cache-memory-bytes", str(64 << 20), "--limit-mm-per-prompt", '{"image": 2}']
+    command += more
     with log.open("wb") as output:
         server = subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True

@@ -357,6 +357,15 @@ class SubtaskMonitor(Protocol):
 
 
 @runtime_checkable
+class RestingMonitor(SubtaskMonitor, Protocol):
+    """A monitor that measures how long a subtask has taken; without this one begins anew."""
+
+    def rested(self, rested_ns: int) -> None:
+        """The robot was made to wait for so long [ns], which shall not count."""
+        ...
+
+
+@runtime_checkable
 class LatestValue(Protocol[T]):
     """A mailbox that holds the newest message: one writer, many readers, nobody waits."""
 

@@ -15,7 +15,7 @@ from bridge.evidence import Evidence
 from bridge.messages import Subtask, SubtaskReport, SubtaskState
 from bridge.nodes import blaming
 from bridge.plugins import make_plugin
-from bridge.protocols import Clock, SubtaskMonitor
+from bridge.protocols import Clock, RestingMonitor, SubtaskMonitor
 from slow_brain.monitors.config import MonitoringConfig
 
 _NS_PER_S = 1_000_000_000
@@ -99,6 +99,24 @@ class MonitorSet:
         for index, watcher in self._asked():
             monitor = watcher.monitor
             self._attempt(index, "begin", lambda monitor=monitor: monitor.begin(subtask, now_ns))
+
+    def rest(self, rested_ns: int, now_ns: int) -> None:
+        """The robot was made to wait that long [ns]: who counts time is told, others begin anew.
+
+        What was voted before no longer counts.
+        """
+        subtask = self._subtask
+        if subtask is None:
+            return
+        self._votes.clear()
+        for index, watcher in self._asked():
+            monitor = watcher.monitor
+            if isinstance(monitor, RestingMonitor):
+                self._attempt(index, "rested", lambda monitor=monitor: monitor.rested(rested_ns))
+            else:
+                self._attempt(
+                    index, "begin", lambda monitor=monitor: monitor.begin(subtask, now_ns)
+                )
 
     def check(self, evidence: Evidence, now_ns: int) -> SubtaskReport | None:
         """Ask, at most `rate_hz` times a second; the verdict, or None while there is none.

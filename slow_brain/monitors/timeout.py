@@ -19,6 +19,10 @@ class TimeoutMonitor:
         self._subtask_id, self._since_ns = subtask.id, now_ns
         self._allowed_s = min(self._limit_s, subtask.timeout_s)
 
+    def rested(self, rested_ns: int) -> None:
+        """A pause is no time of the subtask's."""
+        self._since_ns += rested_ns
+
     def check(self, evidence: Evidence, now_ns: int) -> SubtaskReport | None:  # noqa: ARG002  # Time is enough.
         """Look at the stop-watch."""
         passed_s = seconds_between(self._since_ns, now_ns)

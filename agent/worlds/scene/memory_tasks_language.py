@@ -10,16 +10,25 @@ Phrases = tuple[list[str], list[str]]
 
 # First list trains, second tests.
 _MIDDLE: Phrases = (
-    ["put the cube in the middle", "move the cube to the middle", "place the block in the middle"],
+    [
+        "put the cube in the middle",
+        "move the cube to the middle",
+        "place the block in the middle",
+        "set the cube in the middle",
+        "bring the block to the middle",
+        "take the cube to the middle",
+        "the cube goes to the middle",
+        "put the block down in the middle",
+    ],
     ["bring the cube to the middle", "set the block down in the middle"],
 )
 _SLIDES: dict[str, Phrases] = {
     "open": (
-        ["open the {d}", "slide the {d} open", "get the {d} open"],
+        ["open the {d}", "slide the {d} open", "get the {d} open", "pull open the {d}"],
         ["pull the {d} open", "make sure the {d} is open"],
     ),
     "closed": (
-        ["close the {d}", "shut the {d}", "slide the {d} shut"],
+        ["close the {d}", "shut the {d}", "slide the {d} shut", "push the {d} closed"],
         ["push the {d} shut", "make sure the {d} is closed"],
     ),
 }
@@ -29,6 +38,14 @@ _ANSWERS: dict[str, Phrases] = {
             "put the cube back where it was at the start",
             "return the cube to where it was at the start",
             "put the block back where it was in the beginning",
+            "put the cube back where you found it",
+            "return the block to where it started",
+            "bring the block back to where it was",
+            "the cube goes back to its first place",
+            "take the cube back to where it lay at first",
+            "move the cube back to the place where it started",
+            "the block goes back where it was at the start",
+            "set the cube back down where it lay before",
         ],
         ["bring the cube back to where you found it", "the cube goes back where it started"],
     ),
@@ -37,6 +54,13 @@ _ANSWERS: dict[str, Phrases] = {
             "return the drawer and the window to how they were at the start",
             "put the drawer and the window back how you found them",
             "leave the drawer and the window as they were in the beginning",
+            "put both back as they were at the start",
+            "bring drawer and window back to how they were before",
+            "the drawer and the window go back to how they were",
+            "make the drawer and the window as you found them",
+            "return both to how you found them",
+            "drawer and window are to end as they started",
+            "set the drawer and the window back to how they started",
         ],
         [
             "bring the drawer and the window back to how you found them",
@@ -48,6 +72,16 @@ _ANSWERS: dict[str, Phrases] = {
             "press the buttons in the order in which they lit up",
             "push the buttons in the order they lit up",
             "press the buttons as they lit up, one after the other",
+            "push the buttons in the same order as the lights",
+            "repeat the order of the lights with the buttons",
+            "the lights came in an order, press the buttons in it",
+            "press what lit up, in the order of the lights",
+            "follow the lights, press the buttons in their order",
+            "copy the lights, button after button",
+            "the buttons lit up one after the other, push them in that order",
+            "do as the lights did, press in the same order",
+            "remember the lights and press the buttons in that order",
+            "repeat with the buttons what the lights showed",
         ],
         [
             "repeat the lights on the buttons in the same order",
@@ -61,6 +95,14 @@ _ANSWERS: dict[str, Phrases] = {
             "press the button that did not light up",
             "one button lit up at the start, press the other one",
             "push the other button, not the one that lit up",
+            "press the button that stayed dark",
+            "the dark button is to be pressed",
+            "push the button that was not lit",
+            "one button was lit, push the one that was not",
+            "press the one that never lit up",
+            "not the button that lit up, the other one is to be pressed",
+            "the button that did not light up is the one to push",
+            "of the two buttons push the one that stayed dark",
         ],
         ["the button that stayed dark is the one to press", "press the one that was never lit"],
     ),
@@ -70,21 +112,43 @@ _CYCLES: Phrases = (
         "open and close the {d} {n}",
         "open the {d} and close it again, {n}",
         "{n}, open and shut the {d}",
+        "open and then close the {d} {n}",
+        "open the {d} and shut it {n}",
+        "do this {n}, open and close the {d}",
+        "slide the {d} open and shut {n}",
+        "let the {d} open and close {n}",
     ],
     ["let the {d} go open and shut {n}", "{n} in all, open the {d} and close it"],
 )
 _PRESSES: Phrases = (
-    ["press the {d} button {n}", "push the {d} button {n}", "{n}, press the {d} button"],
+    [
+        "press the {d} button {n}",
+        "push the {d} button {n}",
+        "{n}, press the {d} button",
+        "the {d} button is to be pressed {n}",
+        "press the button of the {d} {n}",
+        "do this {n}, press the {d} button",
+        "give the {d} button a push {n}",
+    ],
     ["give the {d} button {n} a press", "the {d} button wants pressing {n}"],
 )
 _NUMBERS: dict[int, Phrases] = {
-    2: (["twice", "two times"], ["2 times"]),
-    3: (["three times", "exactly three times"], ["3 times"]),
-    4: (["four times", "exactly four times"], ["4 times"]),
+    2: (["twice", "two times", "exactly 2 times"], ["2 times"]),
+    3: (["three times", "exactly three times", "exactly 3 times"], ["3 times"]),
+    4: (["four times", "exactly four times", "exactly 4 times"], ["4 times"]),
 }
-_BEFORE: Phrases = (["", "first ", "to begin with "], ["", "start like this: "])
-_THEN: Phrases = ([", then ", " and then ", ". then "], [", after that "])
-_LAST: Phrases = ([", and finally ", ", then ", ". at the end "], [". when that is done "])
+_BEFORE: Phrases = (
+    ["", "", "first ", "to begin with ", "start with this: ", "begin like this: "],
+    ["", "start like this: "],
+)
+_THEN: Phrases = (
+    [", then ", " and then ", ". then ", ", next ", ", after this "],
+    [", after that "],
+)
+_LAST: Phrases = (
+    [", and finally ", ", then ", ". at the end ", ". after all that ", ". when all is done "],
+    [". when that is done "],
+)
 
 
 def sample_memory_phrasing(task: MemoryTask, random: np.random.Generator, *, held_out: bool) -> str:

@@ -7,7 +7,7 @@ from rich.console import Console
 from serving_fakes import FakeRuntime, latent, loop_status, planning, point_arm
 
 from agent.live_view import LiveView, render_result, render_status, shorten
-from agent.page_panels import figures_of
+from agent.page.run_view import figures_of
 from agent.results import Status, reason_of, thoughts_of
 from agent.server_state import ServerState
 from bridge.messages import SubtaskState
@@ -129,7 +129,7 @@ def test_the_result_says_how_it_went() -> None:
 def test_the_pages_figures_are_in_words(status: Status, nothing: Status) -> None:
     """Numbers come with their units, and what is not known is a dash."""
     figures = figures_of(status)
-    assert figures["age"] == "1.2 s"
-    assert figures["rate"] == "100 Hz"
-    assert figures["doing"] == "command"
+    assert figures["latent age"] == "1.2 s"
+    assert figures["loop rate"] == "100 Hz"
+    assert figures["the loop"] == "command"
     assert set(figures_of(nothing).values()) == {"–"}

@@ -1,0 +1,97 @@
+"""The page of the run that goes on now."""
+
+from nicegui import ui
+
+from agent.page.controls import AlarmBar, GoalPanel
+from agent.page.feed import Feed
+from agent.page.frame import frame
+from agent.page.over_time import CurvePanels, TimelinePanel
+from agent.page.panels import CameraPanel, FigurePanel, SubtaskPanel, ThoughtPanel
+from agent.page.run_view import RunView
+from agent.server_guard import Role
+from agent.server_state import ServerState
+
+_PHASE_COLOURS = {
+    "thinking": "purple",
+    "acting": "indigo",
+    "done": "positive",
+    "failed": "negative",
+}
+
+
+class LivePage:
+    """One browser's view of the run; built when the browser opens it."""
+
+    def __init__(self, state: ServerState, feed: Feed, role: Role) -> None:
+        self._state = state
+        self._feed = feed
+        self._shown: RunView | None = None
+        # A moment that is looked back at [s]; None is now.
+        self._back_s: float | None = None
+        charts = feed.charts()
+        self._drawn = charts.number
+        with frame(state.config.robot.kind, "/", role) as slot:
+            with slot:
+                self._phase = ui.badge("").classes("text-sm px-2 py-1 ellipsis")
+                self._phase.props('data-testid="phase" role="status"')
+            self._alarm = AlarmBar(state, role, self.refresh)
+            with ui.element("div").classes("columns"):
+                with ui.element("div").classes("side"):
+                    self._cameras = CameraPanel()
+                    self._goal = GoalPanel(state, role, self.refresh)
+                with ui.element("div").classes("side"):
+                    self._subtasks = SubtaskPanel()
+                    self._thoughts = ThoughtPanel()
+                    self._figures = FigurePanel()
+                self._timeline = TimelinePanel(charts.timeline, self._look_back)
+                self._curves = CurvePanels(charts.curves)
+        self._draw_way_back()
+        self.refresh()
+        ui.timer(1 / state.config.serve.video_rate_hz, self.refresh)
+
+    def refresh(self) -> None:
+        """Bring everything up to this moment, or leave it at the one that is looked back at."""
+        view = self._feed.view
+        if view is self._shown:
+            return
+        self._shown = view
+        self._phase.set_text(view.phase)
+        self._phase.props(f"color={_PHASE_COLOURS.get(view.phase, 'grey-7')}")
+        self._alarm.show(view)
+        self._goal.show(view)
+        if self._back_s is None:
+            self._show(view)
+        charts = self._feed.charts()
+        if charts.number != self._drawn:
+            self._drawn = charts.number
+            self._timeline.show(charts.timeline, self._back_s)
+            self._curves.show(charts.curves)
+
+    def _show(self, view: RunView) -> None:
+        for each in (self._cameras, self._subtasks, self._thoughts, self._figures):
+            each.show(view)
+
+    def _draw_way_back(self) -> None:
+        with self._timeline.below, ui.row().classes("items-center gap-2 w-full no-wrap"):
+            self._moment = ui.label().classes("muted text-sm wrap").props('data-testid="moment"')
+            self._now = ui.button("Back to now", on_click=lambda: self._look_back(None))
+            self._now.props('outline dense no-caps data-testid="back-to-now"')
+        self._say_moment()
+
+    def _look_back(self, at_s: float | None) -> None:
+        """Show what was shown at a moment; the controls stay those of now."""
+        view = None if at_s is None else self._feed.history.view_at(at_s)
+        self._back_s = view.at_s if view else None
+        self._show(view or self._feed.view)
+        self._timeline.move(self._back_s)
+        self._say_moment()
+
+    def _say_moment(self) -> None:
+        back_s = self._back_s
+        self._now.set_visibility(back_s is not None)
+        ago = "" if back_s is None else f"{self._feed.view.at_s - back_s:.0f} s ago"
+        self._moment.set_text(
+            f"Looking back at {back_s:.1f} s, {ago}; the pictures of then are in the recording."
+            if back_s is not None
+            else "Now. Click into the timeline to look back; drag the bar below it to zoom."
+        )

@@ -1,0 +1,108 @@
+"""A recorded run for the page: read once from its files, then any moment of it as a view."""
+
+from pathlib import Path
+from typing import Any
+
+from agent.page.run_view import RunView, Step, run_view
+from agent.results import Status
+from agent.tracing.chronicle import chronicle_of
+from agent.tracing.runs import Run
+from agent.tracing.story import GoalStory, SubtaskStory, story_of
+from agent.tracing.why import Answer, why
+from agent.tracing.words import STOPS
+
+
+class Recording:
+    """One recorded run; everything here reads files, so it is called beside the event loop.
+
+    Args:
+        path: The run's folder.
+
+    Raises:
+        ConfigError: There is no trace there, or it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.run = Run(path)
+        self.story = story_of(self.run)
+        self.chronicle = chronicle_of(self.run, self.story)
+        self.robot = str(self.run.settings.get("robot", {}).get("kind", ""))
+
+    def clamped(self, time_s: float) -> float:
+        """The moment of the run that is nearest [s since the recording began]."""
+        return min(max(time_s, 0.0), self.run.length_s)
+
+    def view_at(self, time_s: float) -> RunView:
+        """What was to be seen at a moment [s since the recording began]."""
+        at_s = self.clamped(time_s)
+        stamp_ns = self.run.stamp(at_s)
+        goal = self._goal_at(at_s)
+        steps = [_step(subtask, at_s) for subtask in goal.subtasks] if goal else []
+        return run_view(
+            self._status_at(stamp_ns, goal),
+            at_s,
+            known={step.id: step for step in steps},
+            cameras=self._cameras_at(stamp_ns),
+            thoughts=tuple(map(_headed, self._thoughts_at(stamp_ns, goal))),
+        )
+
+    def why_at(self, time_s: float) -> Answer:
+        """What was commanded at a moment and every reason back to the goal."""
+        return why(self.run, self.clamped(time_s))
+
+    def _goal_at(self, at_s: float) -> GoalStory | None:
+        given = [goal for goal in self.story.goals if goal.given_s <= at_s]
+        return given[-1] if given else None
+
+    def _status_at(self, stamp_ns: int, goal: GoalStory | None) -> Status:
+        """The parts of a status as they were recorded last."""
+        chunk = self.run.newest("policy.chunk", stamp_ns)
+        return {
+            "goal": goal and {"id": goal.id, "text": goal.text, "source": goal.source},
+            "planning": self._newest("planning", stamp_ns),
+            "loop": self._newest("loop_status", stamp_ns),
+            "latent_age_s": chunk.facts.get("latent_age_s") if chunk else None,
+            "stop": self._stop_at(stamp_ns),
+            "pause": self._newest("pause", stamp_ns),
+            "ended": "",
+        }
+
+    def _newest(self, kind: str, stamp_ns: int) -> dict[str, Any] | None:
+        found = self.run.newest(kind, stamp_ns, node="mailbox")
+        return found.facts if found else None
+
+    def _stop_at(self, stamp_ns: int) -> dict[str, Any] | None:
+        """The stop that held the robot then."""
+        stops = [e for e in self.run.kept if e.kind in STOPS and e.stamp_ns <= stamp_ns]
+        return stops[-1].facts if stops and stops[-1].facts["latched"] else None
+
+    def _thoughts_at(self, stamp_ns: int, goal: GoalStory | None) -> list[str]:
+        if goal is None:
+            return []
+        goal_id = goal.id
+        plan = self.run.newest("planner.plan", stamp_ns, lambda facts: facts["goal_id"] == goal_id)
+        return plan.facts.get("thoughts", []) if plan else []
+
+    def _cameras_at(self, stamp_ns: int) -> dict[str, str]:
+        sensed = self._newest("observation", stamp_ns) or {}
+        pictures: dict[str, str] = sensed.get("images", {})
+        return {camera: f"/runs/{self.run.id}/pictures/{name}" for camera, name in pictures.items()}
+
+
+def _step(subtask: SubtaskStory, at_s: float) -> Step:
+    """A subtask as it stood at a moment."""
+    step = Step(id=subtask.id, text=subtask.text, began_s=subtask.began_s)
+    if subtask.ended_s is not None and subtask.ended_s <= at_s:
+        thoughts, cause = tuple(subtask.thoughts), subtask.ended_because
+        return step._replace(
+            state=subtask.state, cause=cause, ended_s=subtask.ended_s, thoughts=thoughts
+        )
+    if subtask.began_s is not None and subtask.began_s <= at_s:
+        thoughts, cause = tuple(subtask.thoughts), subtask.began_because
+        return step._replace(state="active", cause=cause, thoughts=thoughts)
+    return step._replace(began_s=None)
+
+
+def _headed(thought: str) -> tuple[str, str]:
+    heading, _, text = thought.partition(": ")
+    return heading, text

@@ -135,7 +135,16 @@ def load_config(preset: str, overrides: Iterable[str] = ()) -> AgentConfig:
         UnknownKeyError: A setting that nobody reads.
         ConfigError: A value of the wrong type or range, or a file that is not settings.
     """
-    settings = _read_chain(preset)
+    return override_settings(_read_chain(preset), overrides)
+
+
+def override_settings(settings: Mapping[str, Any], overrides: Iterable[str]) -> AgentConfig:
+    """Change plain settings by overrides, and check the result.
+
+    Raises:
+        UnknownKeyError: As for `load_config`.
+        ConfigError: As for `load_config`.
+    """
     for override in overrides:
         settings = merge_settings(settings, _parse_override(override))
     return check_settings(settings)

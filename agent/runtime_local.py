@@ -16,6 +16,7 @@ from agent.shared_mailboxes import SUPERVISOR_TRACE
 from agent.spec_checks import check_specs
 from agent.supervisor import Incident, NodeDown, Restart, StopAll, Supervisor
 from agent.virtual_coupling import PausableStop, SynchronousCoupling
+from agent.virtual_mailbox import DelayedLatestValue
 from agent.virtual_node import VirtualNode
 from bridge.clock import ManualClock
 from bridge.errors import ConfigError, RuntimeStopped
@@ -126,6 +127,20 @@ class LocalRuntime:
         self._check_running()
         check_external(self._graph, name, message)
         self._mailboxes[name].publish(message)
+
+    def leave(self, name: str, message: Any) -> None:  # noqa: ANN401  # The mailbox's own type.
+        """Before the start: let any mailbox hold what an agent before this one left in it.
+
+        Raises:
+            ConfigError: The run has started, or there is no mailbox of that name.
+        """
+        if self._is_started:
+            raise ConfigError(f"Nothing can be left in {name!r} any more: the run has started.")
+        mailbox = pick_mailbox(self._mailboxes, name)
+        if isinstance(mailbox, DelayedLatestValue):
+            mailbox.deliver(message, self._clock.now_ns())
+        else:
+            mailbox.publish(message)
 
     def read(self, name: str) -> Any:  # noqa: ANN401  # The mailbox's own type, or None.
         """The newest message that is visible now."""

@@ -14,7 +14,9 @@ _RATE_HZ = 10.0
 _RING_BYTES = 512 * 1024
 _NICE = 10
 # What explains a run, beside what its nodes say themselves.
-_SAMPLED = ("goal", "stop", "watchdog_stop", "planning", "loop_status", "world", SENSED)
+_SAMPLED = (
+    "goal", "pause", "stop", "watchdog_stop", "planning", "loop_status", "world", SENSED,
+)  # fmt: skip
 _LATENT, _PLANNER = "latent", "planner"
 
 

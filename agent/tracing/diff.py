@@ -1,11 +1,12 @@
 """Where two runs part, and how each goes on from there."""
 
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from agent.tracing.milestones import Step, steps_of, zero_ns
 from agent.tracing.runs import Run
@@ -37,9 +38,13 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Two runs side by side; `settings` are those that differ, as `key: (first, second)`."""
+    """Two runs side by side; `settings` are those that differ, as `key: (first, second)`.
+
+    Times count from `since`: the first goal of each, or a moment that both share.
+    """
 
     runs: tuple[str, str]
+    since: str
     settings: dict[str, tuple[str, str]]
     divergences: list[Divergence]
     rows: list[Row]
@@ -49,29 +54,67 @@ class Difference:
         return asdict(self) | {"is_same": not self.divergences}
 
 
-def compare(first: Run, second: Run, *, tolerance: float) -> Difference:
+class Stretch(NamedTuple):
+    """What of a run is compared: from when until when [ns], and from when its times count [ns]."""
+
+    zero_ns: int
+    first_ns: int
+    last_ns: int
+    since: str
+
+    @classmethod
+    def of_goals(cls, run: Run) -> Self:
+        """All of a run since its first goal; what was set up before is shown too."""
+        return cls(zero_ns(run), 0, sys.maxsize, "the first goal")
+
+
+class _View(NamedTuple):
+    """What is compared of one run."""
+
+    run: Run
+    stretch: Stretch
+
+    def steps(self) -> list[Step]:
+        """What happened, with its times [s]."""
+        zero, first, last, _ = self.stretch
+        steps = steps_of(self.run, list(self.run.walk("planner.plan")), zero)
+        low_s, high_s = (first - zero) / _NS_PER_S, (last - zero) / _NS_PER_S
+        return [step for step in steps if low_s <= step.at_s <= high_s]
+
+    def ticks(self) -> Iterator[tuple[float, Tick]]:
+        """Each tick since times count, with its time [s]."""
+        zero, first, last, _ = self.stretch
+        for batch in self.run.walk(TICKS):
+            for tick in ticks_of(batch):
+                if max(zero, first) <= tick.stamp_ns <= last:
+                    yield (tick.stamp_ns - zero) / _NS_PER_S, tick
+
+
+def compare(
+    first: Run, second: Run, *, tolerance: float, stretch: Stretch | None = None
+) -> Difference:
     """Lay two runs side by side.
 
     Args:
         first: The run that is the measure.
         second: The other.
         tolerance: How far two commands may be apart and still be the same [action unit].
+        stretch: What to compare of two runs on the same clock; if None, all since the first goal
+            of each.
 
     Returns:
         The first divergence of what happened and of what was commanded, the earlier first.
     """
-    rows = _side_by_side(*(_steps(run) for run in (first, second)))
-    found = [_first_other(rows), _first_other_command(first, second, tolerance)]
+    views = [_View(run, stretch or Stretch.of_goals(run)) for run in (first, second)]
+    rows = _side_by_side(*(view.steps() for view in views))
+    found = [_first_other(rows), _first_other_command(*views, tolerance)]
     return Difference(
         runs=(first.id, second.id),
+        since=views[0].stretch.since,
         settings=_other_settings(_flat(first.settings), _flat(second.settings)),
         divergences=sorted((each for each in found if each), key=lambda each: each.at_s),
         rows=rows,
     )
-
-
-def _steps(run: Run) -> list[Step]:
-    return steps_of(run, list(run.walk("planner.plan")))
 
 
 def _side_by_side(first: list[Step], second: list[Step]) -> list[Row]:
@@ -97,10 +140,10 @@ def _first_other(rows: list[Row]) -> Divergence | None:
     return None
 
 
-def _first_other_command(first: Run, second: Run, tolerance: float) -> Divergence | None:
+def _first_other_command(first: _View, second: _View, tolerance: float) -> Divergence | None:
     """When the robot was first sent something else, for longer than a moment."""
     since: Divergence | None = None
-    for at_s, one, other in _beside(_ticks(first), _ticks(second)):
+    for at_s, one, other in _beside(first.ticks(), second.ticks()):
         if _is_same(one, other, tolerance):
             since = None
             continue
@@ -110,15 +153,6 @@ def _first_other_command(first: Run, second: Run, tolerance: float) -> Divergenc
         if at_s - since.at_s >= _LASTS_S:
             return since
     return None
-
-
-def _ticks(run: Run) -> Iterator[tuple[float, Tick]]:
-    """Each tick since the first goal, with its time [s]."""
-    began_ns = zero_ns(run)
-    for batch in run.walk(TICKS):
-        for tick in ticks_of(batch):
-            if tick.stamp_ns >= began_ns:
-                yield (tick.stamp_ns - began_ns) / _NS_PER_S, tick
 
 
 def _beside(

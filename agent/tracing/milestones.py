@@ -10,7 +10,7 @@ _ENDED = {"goal_done": "done", "goal_failed": "failed"}
 
 
 class Step(NamedTuple):
-    """One thing that happened; `at_s` is since the first goal was given [s].
+    """One thing that happened; `at_s` is since times count in the comparison [s].
 
     Two steps of two runs are the same if their words are: ids and times of a run are not in them.
     """
@@ -25,14 +25,15 @@ def zero_ns(run: Run) -> int:
     return next((event.stamp_ns for event in run.kept if event.kind == "goal"), run.start_ns)
 
 
-def steps_of(run: Run, plans: list[RecordedEvent]) -> list[Step]:
+def steps_of(run: Run, plans: list[RecordedEvent], began_ns: int) -> list[Step]:
     """Goals, plans, subtasks, ladder, holds and faults, in order of time.
 
     Args:
         run: The run.
         plans: All its `planner.plan`; one that says the same as the one before is no step.
+        began_ns: From when times count [ns].
     """
-    began_ns, steps = zero_ns(run), list[Step]()
+    steps = list[Step]()
     planned, goals = "", set[str]()
     events = sorted([*run.kept, *plans], key=lambda event: (event.stamp_ns, event.kind != "goal"))
     for event in events:

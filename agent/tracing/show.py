@@ -53,7 +53,7 @@ def render_answer(answer: Answer) -> RenderableType:
 def render_difference(difference: Difference, most_rows: int = 40) -> RenderableType:
     """Where two runs part, and what each did from a little before on."""
     first, second = difference.runs
-    lines = [Text(f"A {first}, B {second}; times are since the first goal [s].")]
+    lines = [Text(f"A {first}, B {second}; times are since {difference.since} [s].")]
     for name, values in difference.settings.items():
         lines.append(Text(f"setting {name}: A {values[0]}, B {values[1]}"))
     for place, each in enumerate(difference.divergences):

@@ -83,6 +83,7 @@ _WORDS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "ladder.moved": _rung,
     "robot.held": lambda facts: f"held: {facts['reason']}",
     "robot.released": lambda _: "commanded again",
+    "pause": lambda facts: f"{facts['mode']}: {facts['reason']} ({facts['source']})",
     "stop": _stop,
     "watchdog_stop": _stop,
     "run.ending": lambda facts: f"the run ends: {facts['reason']}",

@@ -18,14 +18,15 @@ from agent.recording.trace_file import CAMERA, RUN_RECORD, TRACE_FORMAT
 from agent.tracing.scanning import MAGIC, Found, opened, scan
 from bridge.errors import ConfigError
 
-_VERSION = 2
+_VERSION = 3
 _HEAD_BYTES = 256
 _NS_PER_US = 1000
 # Too many to be kept here: they are read from where they lie when somebody asks.
 _BULK = frozenset(
     {
         "control.ticks", "policy.chunk", "chunk.stitched", "planner.asked", "planner.plan",
-        "planner.latent", "safety.verdict", "loop_status", "planning", "world", "robot.state",
+        "planner.latent", "safety.verdict", "loop_status", "planning", "world", "observation",
+        "planner.reply", "planner.thought", "policy.memory", "robot.state", "latent",
     }
 )  # fmt: skip
 # Of one kind; the rest is counted only.

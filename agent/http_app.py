@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -93,7 +93,7 @@ def make_app(state: ServerState, settings: ServeConfig) -> FastAPI:
 
 
 @contextlib.asynccontextmanager
-async def _beating(app: FastAPI) -> AsyncIterator[None]:
+async def _beating(app: FastAPI) -> AsyncGenerator[None]:
     """Keep the hub's beat for as long as the app is served."""
     async with asyncio.TaskGroup() as group:
         beat = group.create_task(app.state.hub.run(), name="agent.hub")

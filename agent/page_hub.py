@@ -6,7 +6,7 @@ Nobody waits for anybody: whoever is slow misses some beats, and always gets the
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, NamedTuple
 
 from agent.logs import get_logger
@@ -40,12 +40,19 @@ class Hub:
     Args:
         state: The run.
         clock: When the next beat is due; the machine's if None.
+        sleep: Waits for so long [s].
     """
 
-    def __init__(self, state: ServerState, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        state: ServerState,
+        clock: Clock | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         serve = state.config.serve
         self._state = state
         self._clock = clock or SystemClock()
+        self._sleep = sleep
         self._period_ns = round(_NS_PER_S / serve.status_rate_hz)
         self._picture_period_ns = round(_NS_PER_S / serve.video_rate_hz)
         self._snapshot: Snapshot | None = None
@@ -69,7 +76,7 @@ class Hub:
             self._snapshot = Snapshot(number, status, encoded)
         return self._snapshot
 
-    async def subscribe(self) -> AsyncIterator[Snapshot]:
+    async def subscribe(self) -> AsyncGenerator[Snapshot]:
         """The newest snapshot at each beat, for as long as somebody asks for the next."""
         while True:
             yield self.snapshot()
@@ -123,7 +130,7 @@ class Hub:
     async def _next_beat(self) -> None:
         """Sleep until the beat that all share, so that the first to wake makes it for all."""
         left_ns = self._period_ns - self._clock.now_ns() % self._period_ns
-        await asyncio.sleep(left_ns / _NS_PER_S + _MARGIN_S)
+        await self._sleep(left_ns / _NS_PER_S + _MARGIN_S)
 
 
 class _Picture:

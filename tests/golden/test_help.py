@@ -18,6 +18,8 @@ COMMANDS = (
     ("serve",),
     ("run",),
     ("say",),
+    ("pause",),
+    ("resume",),
     ("stop",),
     ("release",),
     ("eval",),

@@ -46,6 +46,12 @@ class PolicyMemory:
         self._has_written = False
         self._has_news = False
         self._has_just_begun = False
+        self._read_last: MemoryView | None = None
+
+    @property
+    def read_last(self) -> MemoryView | None:
+        """What `read` gave the last time; None before."""
+        return self._read_last
 
     @property
     def goal(self) -> Goal | None:
@@ -129,7 +135,7 @@ class PolicyMemory:
 
     def read(self, now_ns: int) -> MemoryView:
         """What is remembered now, without the words; empty without a memory."""
-        read = self._read(now_ns)
+        read = self._read_last = self._read(now_ns)
         self._ladder.step(
             now_ns,
             latent_age_s=read.newest_age_s,

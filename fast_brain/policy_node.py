@@ -30,6 +30,7 @@ from bridge.trace import emit
 from fast_brain.config import FastBrainNodeConfig
 from fast_brain.ladder import Rung
 from fast_brain.memory_keeper import MemoryKeeper
+from fast_brain.memory_news import MemoryNews
 from fast_brain.policy_memory import PolicyMemory, active_subtask
 from fast_brain.rate_checks import check_chunk_rate
 from fast_brain.robot_choice import read_robot_spec
@@ -59,6 +60,7 @@ class PolicyNode:
         self._conditioner: ChunkConditioner | None = None
         self._memory = PolicyMemory(None)
         self._keeper = MemoryKeeper(self._memory, outputs)
+        self._memory_news: MemoryNews | None = None
         self._failures = 0
         self._rung = Rung.FRESH
         self.last_error = ""
@@ -85,6 +87,7 @@ class PolicyNode:
             options = {"latent": latent, **settings.memory_options}
             memory = make_plugin("memory", settings.memory, options)
         self._memory = PolicyMemory(memory, rules=settings.ladder_rules())
+        self._memory_news = MemoryNews(self._outputs, policy, memory)
         self._keeper = MemoryKeeper(self._memory, self._outputs)
         self._keeper.restore(self._clock.now_ns())
 
@@ -168,6 +171,8 @@ class PolicyNode:
             action_width=chunk.actions.shape[1],
             step_s=chunk.step_s,
         )
+        if self._memory_news is not None and self._memory.read_last is not None:
+            self._memory_news.tell(chunk, self._memory.read_last, now_ns)
 
     def _tell_rung(self, latent_age_s: float, now_ns: int) -> None:
         rung, before = self._memory.rung, self._rung

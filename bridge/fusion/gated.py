@@ -72,6 +72,25 @@ class GatedFusion(nn.Module):
         gate = torch.sigmoid(self.gate(torch.cat([current, retrieved, age], dim=-1)))
         return gate * current + (1 - gate) * retrieved, gate
 
+    def attention(
+        self,
+        current: torch.Tensor,
+        bank: torch.Tensor,
+        elapsed_s: torch.Tensor,
+        is_kept: torch.Tensor,
+    ) -> torch.Tensor:
+        """How much each entry was attended to ``[B, L]``, summing to 1: mean of heads and tokens.
+
+        Worked out anew, as the fused kernel of `forward` does not give it; arguments as there.
+        """
+        batch, length, tokens, width = bank.shape
+        stamped = bank + self.time(encode_seconds(elapsed_s, width)).unsqueeze(2)
+        keys, query = self._split(self.key(stamped).flatten(1, 2)), self._split(self.query(current))
+        scores = query @ keys.transpose(-2, -1) / math.sqrt(width // self.heads)
+        mask = is_kept.unsqueeze(-1).expand(batch, length, tokens).flatten(1)[:, None, None]
+        weights = scores.masked_fill(~mask, -math.inf).softmax(-1).mean((1, 2))
+        return weights.view(batch, length, tokens).sum(-1)
+
     def _retrieve(
         self,
         current: torch.Tensor,

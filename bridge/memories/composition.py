@@ -1,6 +1,6 @@
 """Several memories read as one: what any of them keeps is remembered, once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 import msgspec
@@ -11,6 +11,7 @@ from bridge.codec import decode, encode
 from bridge.errors import ConfigError, ContractError, TandemError
 from bridge.memories.contents import empty_contents
 from bridge.memories.episode_memory import SNAPSHOT_VERSION, check_order, check_words
+from bridge.memory_use import TellsKeepers
 from bridge.messages import Latent, MemoryView
 from bridge.plugins import make_plugin
 from bridge.protocols import Memory
@@ -107,6 +108,20 @@ class CompositeMemory:
             time_s=merged.time_s,
             cognitive_time_s=merged.cognitive_time_s,
         )
+
+    def keepers(self, now_ns: int) -> tuple[str, ...]:
+        """For each entry the parts that hold one of its time, in the parts' order."""
+        held = [(name, set(part.read(now_ns).time_s.tolist())) for name, part in self._named()]
+        return tuple(
+            "+".join(name for name, times in held if time_s in times)
+            for time_s in self.read(now_ns).time_s.tolist()
+        )
+
+    def _named(self) -> Iterator[tuple[str, Memory]]:
+        """Each part with what it calls itself, or the name of its class."""
+        for part in self._parts:
+            told = part.keepers(0) if isinstance(part, TellsKeepers) else ()
+            yield next(iter(told), type(part).__name__), part
 
     def snapshot(self) -> bytes:
         """The parts' snapshots in one."""

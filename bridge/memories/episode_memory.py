@@ -132,6 +132,11 @@ class EpisodeMemory:
             self._copied = copy_streams(self.streams())
         return view_of(self._contents, self._copied, now_ns)
 
+    def keepers(self, now_ns: int) -> tuple[str, ...]:
+        """The kind's own name for each entry: one rule keeps them all."""
+        del now_ns
+        return (self._name,) * len(self._contents.perceptual_time_s)
+
     def streams(self) -> Streams:
         """What is remembered, in place, for a reader that keeps what it made of each entry.
 

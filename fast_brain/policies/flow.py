@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from bridge.arrays import FloatArray
 from bridge.errors import MissingWeightsError
+from bridge.memory_use import MemoryUse
 from bridge.messages import ActionChunk, MemoryView, Observation
 from bridge.specs import LatentSpec, PolicySpec
 from bridge.steering import Pullback, Seen
@@ -86,6 +87,7 @@ class FlowPolicy:
         self._seed = seed
         self._noise = torch.Generator().manual_seed(seed)
         self._sequence = 0
+        self._given: PolicyInput | None = None
         self._longest_prefix_rows = described.get("longest_prefix_rows", 0)
         self._longest_roll_rows = described.get("longest_roll_rows", 0)
         self._latent = LatentSpec(
@@ -153,10 +155,18 @@ class FlowPolicy:
         """
         state = arm_state(observation)
         given, has_latent = self._input(observation, state, memory)
+        self._given = given if has_latent else None
         # Not inference mode: guidance differentiates through what depends on this.
         with torch.no_grad():
             condition, gate = self._network.condition(given)
         return FlowSeen(condition, float(gate[0]), state, has_latent, observation, memory)
+
+    def memory_use(self) -> MemoryUse | None:
+        """How the memory was read at the newest look; worked out only when asked."""
+        if self._given is None:
+            return None
+        with torch.inference_mode():
+            return self._network.memory_use(self._given)
 
     def draw_noise(self, count: int) -> FloatArray:
         """Return normal noise ``[count, H, A]``, scaled by `noise_scale`."""

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from bridge.errors import ContractError
 from bridge.fusion.gated import GatedFusion, encode_seconds
+from bridge.memory_use import MemoryUse
 
 ACTION_WIDTH = 5
 HORIZON = 16
@@ -191,6 +192,18 @@ class FlowNetwork(nn.Module):
         task, scene, gate = self._task(given)
         eyes = [self.front_eye(given.front, task), self.wrist_eye(given.wrist, task)]
         return torch.cat([*eyes, self.body(given.proprioception), task, scene], dim=-1), gate
+
+    def memory_use(self, given: PolicyInput) -> MemoryUse:
+        """How the memory of the first row of a batch is read."""
+        attention, gates = dict[str, list[float]](), dict[str, float]()
+        for name, fusion, stream in (
+            ("perceptual", self.perceptual_fusion, given.perceptual),
+            ("cognitive", self.cognitive_fusion, given.cognitive),
+        ):
+            weights = fusion.attention(stream[:, -1], stream, given.elapsed_s, given.is_kept)
+            _, gate = self._read(fusion, stream, given)
+            attention[name], gates[name] = weights[0].tolist(), float(gate[0].mean())
+        return MemoryUse(attention, gates)
 
     def _task(self, given: PolicyInput) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         words = self.text(self.words(given.words))

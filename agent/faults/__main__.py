@@ -68,7 +68,7 @@ def main(
         *draw_campaign(processes, seed, "processes"),
     ]
     results = _run(cases, json_file, resume=resume)
-    _tell(results, json_file, page, f"make faults (--count {count} --processes {processes})")
+    _tell(results, json_file, page, f'make faults FAULTS="--count {count} --processes {processes}"')
 
 
 def _play_one(kind: str, seed: int, world: World) -> CaseResult:

@@ -17,13 +17,18 @@ _LANE_PX, _CURVE_PX, _GAP_PX, _TOP_PX = 24, 64, 22, 8
 _LEFT_PX, _RIGHT_PX, _ZOOM_PX = 66, 14, 56
 TIMELINE_PX = _TOP_PX + len(LANES) * _LANE_PX + 2 * (_CURVE_PX + _GAP_PX) + _ZOOM_PX
 _SHADE = "rgba(128, 128, 128, 0.18)"
-# One rectangle a bar, and never so thin that it cannot be seen.
+# One rectangle a bar, never so thin that it cannot be seen; a subtask says what it is.
 _DRAW_BAR = """(params, api) => {
   const from = api.coord([api.value(1), api.value(0)]);
   const to = api.coord([api.value(2), api.value(0)]);
-  const height = api.size([0, 1])[1] * 0.66;
-  return {type: 'rect', style: {fill: api.visual('color')}, shape: {
-    x: from[0], y: from[1] - height / 2, width: Math.max(2.5, to[0] - from[0]), height}};
+  const height = api.size([0, 1])[1] * 0.7, left = Math.max(from[0], params.coordSys.x);
+  const right = Math.min(to[0], params.coordSys.x + params.coordSys.width);
+  const bar = {type: 'rect', style: {fill: api.visual('color')}, shape: {
+    x: from[0], y: from[1] - height / 2, width: Math.max(2.5, to[0] - from[0] - 1.5), height}};
+  const words = api.value(0) === 0 && right - left > 40 ? api.value(3) : '';
+  return {type: 'group', children: [bar, {type: 'text', silent: true, style: {
+    text: words, x: left + 5, y: from[1], verticalAlign: 'middle', fill: '#fff', fontSize: 11,
+    width: right - left - 10, overflow: 'truncate'}}]};
 }"""
 # As plain text, wrapped: what is said may come from anybody.
 _SAY_BAR = """(item) => {
@@ -49,7 +54,7 @@ def timeline_options(chronicle: Chronicle, cursor_s: float | None) -> Options:
             _grid(first + second, _CURVE_PX),
         ],
         "xAxis": [_time_axis(place, ends, is_last=place == 2) for place in range(3)],  # noqa: PLR2004
-        "yAxis": [_lane_axis(), _value_axis(1, "latent\nage [s]"), _value_axis(2, "gate", 1.0)],
+        "yAxis": [_lane_axis(), _value_axis(1, "age\n[s]"), _value_axis(2, "gate", 1.0)],
         "dataZoom": [_zoom_bar(), _zoom_by_hand()],
         "series": [
             {
@@ -88,7 +93,8 @@ def curves_options(curves: dict[str, Points], unit: str) -> Options:
         },
         "grid": {"left": 52, "right": _RIGHT_PX, "top": 30, "bottom": 26},
         "xAxis": {"type": "value", "min": "dataMin", "max": "dataMax", **_quiet("{value} s")},
-        "yAxis": {"type": "value", "scale": True, "name": unit, **_quiet("{value}")},
+        "yAxis": {"type": "value", "scale": True, "name": unit, **_quiet("{value}"),
+                  "nameTextStyle": {"align": "right"}},
         "series": [
             {
                 "type": "line", "id": name, "name": name, "showSymbol": False,
@@ -137,9 +143,10 @@ _SAY_CELL = """(item) => item.data.value[2].toFixed(3) + ' of the attention' +
 
 
 def _bar(bar: Bar) -> Options:
+    title = bar.words.partition(": ")[0] if bar.lane == "subtask" else ""
     return {
         "name": bar.words,
-        "value": [LANES.index(bar.lane), round(bar.first_s, 3), round(bar.last_s, 3)],
+        "value": [LANES.index(bar.lane), round(bar.first_s, 3), round(bar.last_s, 3), title],
         "itemStyle": {"color": COLOURS.get(bar.look, COLOURS["skipped"])},
     }
 
@@ -172,7 +179,9 @@ def _mark(cursor_s: float | None) -> list[Options]:
 
 
 def _grid(top: int, height: int) -> Options:
-    return {"left": _LEFT_PX, "right": _RIGHT_PX, "top": top, "height": height}
+    # Without the last the library would move each grid as its own labels want.
+    edges = {"left": _LEFT_PX, "right": _RIGHT_PX, "outerBoundsMode": "none"}
+    return {"top": top, "height": height, **edges}
 
 
 def _time_axis(place: int, ends: dict[str, float], *, is_last: bool) -> Options:
@@ -185,7 +194,7 @@ def _lane_axis() -> Options:
     rows = {"show": True, "areaStyle": {"color": ["transparent", "rgba(128, 128, 128, 0.07)"]}}
     return {
         "type": "category", "gridIndex": 0, "data": list(LANES), "inverse": True,
-        **_quiet(None), "splitArea": rows,
+        **_quiet(None), "splitArea": rows, "axisLabel": {"fontSize": 11},
     }  # fmt: skip
 
 
@@ -193,14 +202,15 @@ def _value_axis(place: int, name: str, highest: float | None = None) -> Options:
     top = {} if highest is None else {"max": highest}
     return {
         "type": "value", "gridIndex": place, "min": 0, **top, "splitNumber": 2, "name": name,
-        "nameLocation": "middle", "nameGap": 30, "nameRotate": 0,
-        **_quiet("{value}"),
+        "nameLocation": "middle", "nameGap": 34, "nameRotate": 0,
+        **_quiet("{value}"), "axisLabel": {"fontSize": 11},
     }  # fmt: skip
 
 
 def _quiet(form: str | None) -> Options:
     """An axis that does not shout."""
-    label = {"fontSize": 11, "hideOverlap": True} | ({"formatter": form} if form else {})
+    label = {"fontSize": 11, "hideOverlap": True, "showMinLabel": False, "showMaxLabel": False}
+    label |= {"formatter": form} if form else {}
     line = {"lineStyle": {"color": _SHADE}}
     return {"axisLabel": label, "axisLine": line, "axisTick": {"show": False}, "splitLine": line}
 

@@ -61,7 +61,7 @@ class CurvePanels:
         self._charts: dict[str, ui.echart] = {}
         self._empty: dict[str, ui.label] = {}
         for name, options in curves.items():
-            with panel(_CHART_TITLES[name], name):
+            with panel(_CHART_TITLES[name], name, "wide" if name == "memory" else ""):
                 self._empty[name] = ui.label("Nothing is known of it yet.").classes("muted")
                 self._charts[name] = _chart(options, 240, _CHART_WORDS[name], name)
             self._set(name, options)

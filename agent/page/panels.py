@@ -136,7 +136,7 @@ class FigurePanel:
     def __init__(self) -> None:
         self._values: dict[str, ui.label] = {}
         self._cells: dict[str, list[ui.label]] = {}
-        with panel("Cadence", "figures"):
+        with panel("Cadence", "figures", "later"):
             self._grid = ui.element("div").classes("figures mt-1")
             with ui.element("table").classes("table mt-2").props('data-testid="sections"'):
                 with ui.element("thead"), ui.element("tr"):
@@ -179,5 +179,6 @@ def _times(step: Step) -> str:
     """From when until when, as far as it is known."""
     if step.began_s is None:
         return ""
-    ended = "" if step.ended_s is None else f"{step.ended_s:.1f}"
-    return f"{step.began_s:.1f}–{ended} s"
+    if step.ended_s is None:
+        return f"since {step.began_s:.1f} s"
+    return f"{step.began_s:.1f}–{step.ended_s:.1f} s"

@@ -27,7 +27,7 @@ def _draw(listed: Listed) -> None:
     if not listed.stories and not listed.troubles:
         ui.label("No run is recorded yet.").classes("muted")
     if listed.stories:
-        with ui.element("div").classes("scroll"), ui.element("table").classes("table"):
+        with ui.element("table").classes("table cards"):
             with ui.element("thead"), ui.element("tr"):
                 for title in _TITLES:
                     with ui.element("th").props('scope="col"'):
@@ -44,8 +44,14 @@ def _row(story: RunStory) -> None:
     faults = ", ".join(f"{count} {kind}" for kind, count in story.faults.items())
     goals = "; ".join(goal.text for goal in story.goals)
     with ui.element("tr").props(f'data-testid="run-{story.id}"'):
-        with ui.element("td").style("white-space: nowrap"):
+        with _cell(_TITLES[0]).style("white-space: nowrap"):
             ui.link(story.id, f"/runs/{story.id}").classes("link")
-        for words in (f"{story.length_s:.1f} s", goals, story.outcome, f"{done}/{begun}", faults):
-            with ui.element("td"):
-                ui.label(words or "–")
+        words = (f"{story.length_s:.1f} s", goals, story.outcome, f"{done}/{begun}", faults)
+        for title, text in zip(_TITLES[1:], words, strict=True):
+            with _cell(title):
+                ui.label(text or "–")
+
+
+def _cell(title: str) -> ui.element:
+    """A cell that carries its column's title, for where there is no room for columns."""
+    return ui.element("td").props(f'data-title="{title}"')

@@ -17,16 +17,18 @@ body { background: var(--ground); color: var(--ink); }
 .state-failed { color: var(--failed); }
 .state-skipped { color: var(--skipped); }
 .columns { display: grid; gap: 14px; grid-template-columns: minmax(0, 1fr); width: 100%; }
-.side { display: grid; gap: 14px; grid-template-columns: minmax(0, 1fr); align-content: start; }
+.side { display: contents; }
+.later { order: 1; }
 .cameras { display: grid; gap: 8px; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); }
-.camera { width: 100%; aspect-ratio: 1; object-fit: contain; background: #00000014;
-          border-radius: 6px; display: block; image-rendering: auto; }
+.camera { display: block; width: 100%; max-width: 22rem; border-radius: 6px; overflow: hidden; }
 .caption { font-size: 16px; font-weight: 600; overflow-wrap: anywhere; }
 .figures { display: grid; gap: 10px; grid-template-columns: repeat(auto-fit, minmax(96px, 1fr)); }
 .figure-value { font-size: 18px; font-variant-numeric: tabular-nums; line-height: 1.2; }
 .wrap { overflow-wrap: anywhere; }
 .steps { list-style: none; padding: 0; margin: 4px 0 0; }
 .steps summary { cursor: pointer; display: flex; gap: 8px; align-items: baseline; }
+summary::after { content: "▸"; color: var(--muted); font-size: 12px; }
+details[open] > summary::after { content: "▾"; }
 .steps details > div { padding: 2px 0 6px 24px; }
 .times { font-variant-numeric: tabular-nums; font-size: 12px; color: var(--muted);
          font-weight: 400; white-space: nowrap; }
@@ -35,7 +37,9 @@ body { background: var(--ground); color: var(--ink); }
 .table td { padding: 4px 8px 4px 0; border-top: 1px solid var(--line); vertical-align: top;
             overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; }
-.nicegui-echart svg text { fill: var(--muted) !important; stroke: none !important; }
+.nicegui-echart svg text { stroke: none !important; }
+.nicegui-echart svg text:not([fill="#fff"]) { fill: var(--muted); fill-opacity: 1; }
+.body--dark .text-primary { color: var(--active) !important; }
 .link { color: var(--active); text-decoration: none; }
 .link:hover { text-decoration: underline; }
 .q-header .link { color: #fff; opacity: .9; }
@@ -50,6 +54,14 @@ body { background: var(--ground); color: var(--ink); }
 @media (min-width: 1000px) {
   .columns { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); align-items: start; }
   .wide { grid-column: 1 / -1; }
+  .side { display: grid; gap: 14px; grid-template-columns: minmax(0, 1fr); }
+  .later { order: 0; }
+}
+@media (max-width: 640px) {
+  .cards thead { display: none; }
+  .cards tr { display: block; padding: 8px 0; border-top: 1px solid var(--line); }
+  .cards td { display: flex; gap: 12px; border: 0; padding: 1px 0; }
+  .cards td::before { content: attr(data-title); color: var(--muted); flex: 0 0 5rem; }
 }
 @media (max-width: 420px) { .q-header .q-btn__content { font-size: 12px; } }
 """

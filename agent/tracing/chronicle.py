@@ -1,6 +1,6 @@
 """A recorded run over time: the lanes and curves of the whole of it, read in one pass."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -132,12 +132,19 @@ class _Book:
         self._moments[lane].append(Bar(lane, at_s, at_s, look, words))
 
 
-def memory_sample(facts: dict[str, Any], at_s: float) -> MemorySample:
-    """What `policy.memory` says was remembered; a fact that it lacks is not known."""
-    times: list[float] = facts.get("entry_times_s", [])
-    kept: list[str] = facts.get("kept_by") or [""] * len(times)
-    weights: list[float | None] = facts.get("attention") or [None] * len(times)
-    entries = zip(times, kept, weights, strict=True)
+def memory_sample(facts: Mapping[str, Any], at_s: float) -> MemorySample:
+    """What `policy.memory` says was remembered; an entry's weight is the mean of its streams'."""
+    times: list[float] = facts["times_s"]
+    streams: list[list[float]] = [
+        weights
+        for name, weights in facts.items()
+        # A stream that remembers other times has other rows.
+        if name.endswith("_attention") and len(weights) == len(times)
+    ]
+    weights = [sum(each) / len(streams) for each in zip(*streams, strict=True)] or [None] * len(
+        times
+    )
+    entries = zip(times, facts["kept_by"], weights, strict=True)
     return MemorySample(at_s, tuple(MemoryEntry(*each) for each in entries))
 
 

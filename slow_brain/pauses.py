@@ -29,10 +29,9 @@ class Pauses:
         """How long the robot has been made to wait in this run, as of the last look [ns]."""
         return self._rested_ns
 
-    def resume(self, request: PauseRequest | None, shown_ns: int) -> None:
-        """Begin as of `shown_ns`, when whoever looked before this one looked last."""
-        if request is not None:
-            self._rested_ns = request.rested_until_ns(shown_ns)
+    def resume(self, rested_ns: int) -> None:
+        """Go on where one that fell had come to."""
+        self._rested_ns = rested_ns
 
     def heed(self, request: PauseRequest | None, now_ns: int) -> int:
         """Look at the newest request; how long the robot has waited since the last look [ns]."""

@@ -58,7 +58,7 @@ class Part:
         clean = self._redaction.apply(event)
         self.file.write(node, clean)
         for shown in for_viewers(node, clean, self.file.wall_of):
-            self.file.publish(shown.topic, shown.schema, shown.stamp_ns, shown.message)
+            self.file.publish(shown.topic, shown.schema, shown.stamp_ns, shown.data)
 
     def write_observation(self, observation: Observation) -> None:
         """Add an observation that is not written yet, and those of its pictures that are not.

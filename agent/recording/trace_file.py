@@ -1,8 +1,8 @@
 """Writes a trace as MCAP, robotics' own log format: it opens in Foxglove, Rerun and `agent`.
 
 A channel for each kind of event of each node, JSON with a schema; pictures, transforms and lines
-for people have the schemas that Foxglove publishes. What was flushed survives a `kill -9`: the file
-then lacks its index, and maybe its last chunk.
+for people are Protobuf of the schemas that Foxglove publishes. What was flushed survives a
+`kill -9`: the file then lacks its index, and maybe its last chunk.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self, cast
 import msgspec
 from mcap.writer import CompressionType, Writer
 
-from agent.recording.foxglove import SchemaName, compressed_image, schema_text
+from agent.recording.foxglove import SchemaName, compressed_image, schema_bytes
 from bridge.trace import TraceEvent
 
 _NS_PER_S = 1_000_000_000
@@ -115,16 +115,13 @@ class TraceFile:
         """The time of day of a stamp [ns since 1970], as this file shows it."""
         return self._anchor.wall_of(stamp_ns)
 
-    def publish(
-        self, topic: str, schema: SchemaName, stamp_ns: int, message: Mapping[str, Any]
-    ) -> None:
-        """Add a message of a published schema, which is no event.
+    def publish(self, topic: str, schema: SchemaName, stamp_ns: int, data: bytes) -> None:
+        """Add a message of a published schema, as its bytes; it is no event.
 
         Raises:
             OSError: The disk refuses.
         """
         channel, wall_ns = self._published_channel(topic, schema), self.wall_of(stamp_ns)
-        data = msgspec.json.encode(message)
         self._writer.add_message(channel, log_time=wall_ns, publish_time=wall_ns, data=data)
 
     def add_picture(
@@ -143,7 +140,7 @@ class TraceFile:
         channel = self._published_channel(f"/camera/{camera}", "CompressedImage", about)
         wall_ns = self.wall_of(stamp_ns)
         message = compressed_image(wall_ns, camera, data, image_format, picture)
-        self._pictures.append((channel, wall_ns, msgspec.json.encode(message)))
+        self._pictures.append((channel, wall_ns, message))
 
     def flush(self) -> None:
         """Hand everything to the system, which keeps it whatever happens to this process.
@@ -187,10 +184,13 @@ class TraceFile:
     ) -> int:
         if topic not in self._published:
             number = self._writer.register_schema(
-                f"foxglove.{schema}", encoding="jsonschema", data=schema_text(schema)
+                f"foxglove.{schema}", encoding="protobuf", data=schema_bytes(schema)
             )
             self._published[topic] = self._writer.register_channel(
-                topic=topic, message_encoding="json", schema_id=number, metadata=dict(about or {})
+                topic=topic,
+                message_encoding="protobuf",
+                schema_id=number,
+                metadata=dict(about or {}),
             )
         return self._published[topic]
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from agent.recording.foxglove import LogLevel, SchemaName, frame_transform, log_line
+from agent.recording.foxglove import LogLevel, SchemaName, frame_transforms, log_line
 from agent.recording.observation_facts import OBSERVATION
 from bridge.trace import TraceEvent
 
@@ -41,11 +41,11 @@ class Shown(NamedTuple):
     topic: str
     schema: SchemaName
     stamp_ns: int
-    message: Mapping[str, Any]
+    data: bytes
 
 
 def for_viewers(node: str, event: TraceEvent, wall_of: Callable[[int], int]) -> Iterator[Shown]:
-    """What to publish beside an event, as JSON of Foxglove's schemas.
+    """What to publish beside an event, in Foxglove's schemas.
 
     Args:
         node: Who told it.
@@ -54,14 +54,14 @@ def for_viewers(node: str, event: TraceEvent, wall_of: Callable[[int], int]) -> 
     """
     wall_ns = wall_of(event.stamp_ns)
     if event.kind == OBSERVATION:
-        transforms = list(_transforms(event.facts["proprioception"], wall_ns))
-        if transforms:
-            message = {"transforms": transforms}
-            yield Shown(TRANSFORM_TOPIC, "FrameTransforms", event.stamp_ns, message)
+        poses = list(_poses(event.facts["proprioception"]))
+        if poses:
+            data = frame_transforms(wall_ns, poses)
+            yield Shown(TRANSFORM_TOPIC, "FrameTransforms", event.stamp_ns, data)
         return
     for level, words in _lines(event):
-        message = log_line(wall_ns, level, node, event.kind, words)
-        yield Shown(LOG_TOPIC, "Log", event.stamp_ns, message)
+        data = log_line(wall_ns, level, node, event.kind, words)
+        yield Shown(LOG_TOPIC, "Log", event.stamp_ns, data)
 
 
 def _lines(event: TraceEvent) -> Iterator[tuple[LogLevel, str]]:
@@ -77,15 +77,15 @@ def _lines(event: TraceEvent) -> Iterator[tuple[LogLevel, str]]:
         yield level, f"{event.kind}: {words}" if words else event.kind
 
 
-def _transforms(measured: Mapping[str, Any], wall_ns: int) -> Iterator[dict[str, Any]]:
+def _poses(
+    measured: Mapping[str, Any],
+) -> Iterator[tuple[str, str, Sequence[float], Sequence[float]]]:
     for name, array in measured.items():
         match, pose = _POSE.fullmatch(name), _numbers(array["values"])
         if match is not None and _POSITION <= len(pose) <= _LONGEST_POSE:
             yaw = pose[_POSITION] if len(pose) > _POSITION else 0.0
             rotation = (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))
-            yield frame_transform(
-                wall_ns, match["parent"], match["child"], pose[:_POSITION], rotation
-            )
+            yield match["parent"], match["child"], pose[:_POSITION], rotation
 
 
 def _numbers(values: Sequence[object]) -> list[float]:

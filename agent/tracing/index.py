@@ -13,12 +13,13 @@ from mcap.records import Message, Metadata, Statistics
 
 from agent.logs import get_logger
 from agent.recording.folder import INDEX_SUFFIX
+from agent.recording.foxglove import read_message
 from agent.recording.reading import RecordedEvent
 from agent.recording.trace_file import CAMERA, RUN_RECORD, TRACE_FORMAT
 from agent.tracing.scanning import MAGIC, Found, opened, scan
 from bridge.errors import ConfigError
 
-_VERSION = 3
+_VERSION = 4
 _HEAD_BYTES = 256
 _NS_PER_US = 1000
 # Too many to be kept here: they are read from where they lie when somebody asks.
@@ -69,12 +70,6 @@ class TraceIndex(msgspec.Struct, kw_only=True):
     counts: dict[str, int] = {}
     ticks: int = 0
     missed: int = 0
-
-
-class _Picture(msgspec.Struct):
-    """Of a picture, what it is called."""
-
-    hash: str
 
 
 class _Ticks(msgspec.Struct):
@@ -148,7 +143,7 @@ def _add_published(index: TraceIndex, found: Found) -> None:
     for message in found.messages:
         index.published += message.channel_id not in index.channels
         if message.channel_id in index.cameras:
-            name = msgspec.json.decode(message.data, type=_Picture).hash
+            name = read_message("CompressedImage", message.data).message_id
             index.pictures.setdefault(name, (found.offset, found.end))
 
 

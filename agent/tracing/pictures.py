@@ -1,10 +1,8 @@
 """The pictures of a recorded run: which there are, when, and what is on them."""
 
-import base64
 from collections.abc import Iterator
 
-import msgspec
-
+from agent.recording.foxglove import read_message
 from agent.recording.observation_facts import OBSERVATION
 from agent.recording.pictures import decode_picture
 from agent.recording.redaction import REDACTED
@@ -12,14 +10,6 @@ from agent.tracing.runs import Part, Run
 from agent.tracing.scanning import opened, read_chunk
 from bridge.arrays import ImageArray
 from bridge.errors import ConfigError, UnknownNameError
-
-
-class _Picture(msgspec.Struct):
-    """A picture as it is written."""
-
-    hash: str
-    format: str
-    data: str
 
 
 def cameras(run: Run) -> list[str]:
@@ -70,7 +60,7 @@ def picture_bytes(run: Run, name: str) -> tuple[bytes, str]:
         if place is not None:
             found = _pictures_at(part, *place).get(name)
             if found is not None:
-                return base64.b64decode(found.data), found.format
+                return found
     count = sum(len(part.index.pictures) for part in run.parts)
     raise ConfigError(
         f"Run {run.id} has no picture {name!r}, but {count} others: it was redacted, was older "
@@ -91,12 +81,12 @@ def picture(run: Run, name: str) -> ImageArray:
         raise ConfigError(f"Picture {name} of run {run.id} is damaged: {error}.") from error
 
 
-def _pictures_at(part: Part, offset: int, end: int) -> dict[str, _Picture]:
+def _pictures_at(part: Part, offset: int, end: int) -> dict[str, tuple[bytes, str]]:
     with opened(part.file) as stream:
         found = read_chunk(stream, offset, end)
     wanted = (m.data for m in found.messages if m.channel_id in part.index.cameras)
-    pictures = (msgspec.json.decode(data, type=_Picture) for data in wanted)
-    return {each.hash: each for each in pictures}
+    pictures = [read_message("CompressedImage", data) for data in wanted]
+    return {each.message_id: (each.data, each.format) for each in pictures}
 
 
 def _check_camera(run: Run, camera: str) -> None:

@@ -50,6 +50,7 @@ class NodeHost:
         # What a person should be told once.
         self.notice = ""
         self._reported_ns: int | None = None
+        self._told_error = ""
         self.node = load_node_class(spec.node_class)(
             config=spec.config, inputs=inputs, outputs=outputs, clock=clock
         )
@@ -62,10 +63,12 @@ class NodeHost:
         """One beat, and now and then a sign of life."""
         self.node.step(now_ns)
         self._steps += 1
-        if self._reported_ns is None or now_ns - self._reported_ns >= _HEALTH_PERIOD_NS:
-            if self._cost is not None:
-                # Without a process of its own, a node's memory is not told from the others'.
-                self._memory.check()
+        is_due = self._reported_ns is None or now_ns - self._reported_ns >= _HEALTH_PERIOD_NS
+        if is_due and self._cost is not None:
+            # Without a process of its own, a node's memory is not told from the others'.
+            self._memory.check()
+        # New trouble is heard of at once: by the next sign of life it may be over.
+        if is_due or self._own("last_error") != self._told_error:
             self.report(ready=True)
 
     def close(self) -> None:
@@ -80,6 +83,7 @@ class NodeHost:
     def report(self, *, ready: bool, error: str = "") -> None:
         """Publish the node's health now."""
         self._reported_ns = now_ns = self._clock.now_ns()
+        self._told_error = self._own("last_error")
         share = self._cost.share(now_ns) if self._cost else 0.0
         notices = (self.notice, self._cost.notice if self._cost else "", self._own("notice"))
         self._health.publish(
@@ -89,7 +93,7 @@ class NodeHost:
                 steps=self._steps,
                 stamp_ns=now_ns,
                 ready=ready,
-                last_error=error or self._own("last_error"),
+                last_error=error or self._told_error,
                 detail=self.detail,
                 cpu_share=share,
                 notice="; ".join(filter(None, notices)),

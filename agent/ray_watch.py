@@ -9,9 +9,12 @@ from agent.ray_actors import NodeActors
 from agent.shared_mailboxes import SharedMailboxes
 from agent.supervisor import Incident, NodeDown, Restart, StopAll, Supervisor
 from bridge.clock import SystemClock
+from bridge.messages import NodeHealth
 
 # How long a look waits for a process to end [s]; other signs are seen that much later.
 _LOOK_S = 0.05
+# Trouble that changes all the time is not told more often than this.
+_TROUBLE_PERIOD_NS = 1_000_000_000
 _log = get_logger("runtime")
 
 
@@ -34,6 +37,7 @@ class Watch:
         self._supervisor = Supervisor(graph)
         self._restarts: dict[str, int] = {}
         self._told: dict[str, str] = {}
+        self._troubles: dict[str, tuple[str, int]] = {}
         self._is_over = False
 
     @property
@@ -54,7 +58,7 @@ class Watch:
             reason = self._react(failure)
             if reason:
                 return reason
-        self._tell_notices()
+        self._tell_signs()
         now_ns = self._clock.now_ns()
         for name in [name for name, at_ns in self._restarts.items() if at_ns <= now_ns]:
             del self._restarts[name]
@@ -71,14 +75,29 @@ class Watch:
             if silence:
                 yield NodeDown(name, "hung", silence, now_ns)
 
-    def _tell_notices(self) -> None:
-        """Say once what a node's process has to tell a person."""
+    def _tell_signs(self) -> None:
+        """Say what the nodes' processes have to tell a person."""
         for name in self._actors.names:
             sign = self._mail.health(name)
-            if sign is not None and sign.notice and sign.notice != self._told.get(name):
-                self._told[name] = sign.notice
-                _log.warning("notice", node=name, text=sign.notice)
-                self._mail.emit("node.notice", sign.stamp_ns, node=name, text=sign.notice)
+            if sign is not None and sign.ready:
+                self._tell_notice(name, sign)
+                self._tell_trouble(name, sign)
+
+    def _tell_notice(self, name: str, sign: NodeHealth) -> None:
+        """Say it once."""
+        if sign.notice and sign.notice != self._told.get(name):
+            self._told[name] = sign.notice
+            _log.warning("notice", node=name, text=sign.notice)
+            self._mail.emit("node.notice", sign.stamp_ns, node=name, text=sign.notice)
+
+    def _tell_trouble(self, name: str, sign: NodeHealth) -> None:
+        """Say what does not end a node: whose plug-in failed, and how. The trace has it from it."""
+        text, told_ns = self._troubles.get(name, ("", -_TROUBLE_PERIOD_NS))
+        if sign.last_error == text or sign.stamp_ns - told_ns < _TROUBLE_PERIOD_NS:
+            return
+        self._troubles[name] = (sign.last_error, sign.stamp_ns if sign.last_error else told_ns)
+        if sign.last_error:
+            _log.warning("node_in_trouble", node=name, reason=sign.last_error)
 
     def _react(self, failure: NodeDown) -> str:
         if self._is_over or not self._actors.kill(failure.node):

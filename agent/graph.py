@@ -2,6 +2,7 @@
 
 from agent.config import AgentConfig
 from agent.graph_parts import Graph, MailboxSpec, NodeSpec
+from bridge.memory_use import MemoryReport
 from bridge.messages import (
     ActionChunk,
     Decision,
@@ -87,7 +88,7 @@ def _policy(config: AgentConfig) -> NodeSpec:
         inputs=_same(
             "goal", "observation", "command", *(() if is_flat else ("planning", "latent"))
         ),
-        outputs=_same("chunk", "memory"),
+        outputs=_same("chunk", "memory", "memory_report"),
         virtual_latency_s=config.runtime.policy_latency_s,
         restart="on_failure",
         hang_after_s=config.runtime.hang_after_s,
@@ -139,6 +140,7 @@ def _mailboxes(config: AgentConfig) -> tuple[MailboxSpec, ...]:
         _mailbox("latent", Latent, runtime.latent_limit_bytes),
         _mailbox("chunk", ActionChunk, _MEDIUM_BYTES),
         _mailbox("memory", MemorySnapshot, runtime.memory_limit_bytes),
+        _mailbox("memory_report", MemoryReport),
         _mailbox("command", Decision),
         _mailbox("loop_status", LoopStatus),
         _mailbox("world", WorldReport),

@@ -5,6 +5,8 @@ Both protocols are optional, beside `Memory` and `Policy`; what is not told is n
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import msgspec
+
 
 class MemoryUse(NamedTuple):
     """How a policy read its memory the last time.
@@ -18,6 +20,21 @@ class MemoryUse(NamedTuple):
     gate_means: dict[str, float]
 
 
+class MemoryReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the policy remembered when it made a chunk, oldest first, and how it read it.
+
+    `times_s` [L] are of the episode [s], `kept_by` [L] the rules that keep each entry, empty where
+    that is not known. `attention` has for each stream the weight of each of its entries, and
+    `gate_means` the mean weight of the current latent; both empty where the policy cannot tell.
+    """
+
+    stamp_ns: int
+    times_s: tuple[float, ...]
+    kept_by: tuple[str, ...]
+    attention: dict[str, tuple[float, ...]] = {}
+    gate_means: dict[str, float] = {}
+
+
 @runtime_checkable
 class ShowsMemoryUse(Protocol):
     """A policy that can say how it read its memory."""
@@ -25,7 +42,7 @@ class ShowsMemoryUse(Protocol):
     def memory_use(self) -> MemoryUse | None:
         """Of the newest chunk; None if it was made without a latent.
 
-        Called: after a chunk was sent, at most ten times a second, in a run that is recorded.
+        Called: after a chunk was sent, at most ten times a second, in a run that is watched.
         """
         ...
 

@@ -1,17 +1,19 @@
-"""Tells the trace what the policy remembered when it made a chunk, and what of it it looked at."""
+"""Tells who watches what the policy remembered when it made a chunk, and what it looked at."""
 
 from bridge.clock import seconds_between
-from bridge.memory_use import MemoryUse, ShowsMemoryUse, TellsKeepers
+from bridge.memory_use import MemoryReport, MemoryUse, ShowsMemoryUse, TellsKeepers
 from bridge.messages import ActionChunk, MemoryView
-from bridge.nodes import Mailboxes, blaming
+from bridge.nodes import Mailboxes, blaming, publish_output
 from bridge.protocols import Memory, Policy
 from bridge.trace import TRACE, TraceFact, emit
 
 _PERIOD_S = 0.1
+# What the policy's node calls the mailbox for who watches the run.
+REPORT = "memory_report"
 
 
 class MemoryNews:
-    """Emits `policy.memory` with a chunk, at most ten times a second.
+    """Emits `policy.memory`, and writes `memory_report`, with a chunk: ten times a second at most.
 
     Args:
         outputs: Of the policy's node.
@@ -27,24 +29,26 @@ class MemoryNews:
 
     def tell(self, chunk: ActionChunk, read: MemoryView, now_ns: int) -> None:
         """Tell what was read for a chunk, before stale latents were left out of it."""
-        if self._memory is None or TRACE not in self._outputs:
+        if self._memory is None or not {TRACE, REPORT} & set(self._outputs):
             return
         if self._told_ns is not None and seconds_between(self._told_ns, now_ns) < _PERIOD_S:
             return
         self._told_ns = now_ns
         times_s = [float(time_s) for time_s in read.time_s]
+        keepers, use = self._keepers(len(times_s), now_ns), self._use()
         facts: dict[str, TraceFact] = {
             "chunk_sequence": chunk.sequence,
             "latent_sequence": read.latent_sequence,
             "now_s": read.now_s,
             "times_s": times_s,
             "ages_s": [read.now_s - time_s for time_s in times_s],
-            "kept_by": self._keepers(len(times_s), now_ns),
-            **_facts_of(self._use()),
+            "kept_by": keepers,
+            **_facts_of(use),
         }
         if read.cognitive_time_s is not None:
             facts["cognitive_times_s"] = [float(time_s) for time_s in read.cognitive_time_s]
         emit(self._outputs, "policy.memory", now_ns, **facts)
+        publish_output(self._outputs, REPORT, _report(times_s, keepers, use, now_ns))
 
     def _use(self) -> MemoryUse | None:
         if not isinstance(self._policy, ShowsMemoryUse):
@@ -57,6 +61,19 @@ class MemoryNews:
             return ["" for _ in range(count)]
         with blaming(type(self._memory).__name__, "keepers"):
             return list(self._memory.keepers(now_ns))
+
+
+def _report(
+    times_s: list[float], keepers: list[str], use: MemoryUse | None, now_ns: int
+) -> MemoryReport:
+    attention = {} if use is None else use.attention
+    return MemoryReport(
+        stamp_ns=now_ns,
+        times_s=tuple(times_s),
+        kept_by=tuple(keepers),
+        attention={stream: tuple(weights) for stream, weights in attention.items()},
+        gate_means={} if use is None else use.gate_means,
+    )
 
 
 def _facts_of(use: MemoryUse | None) -> dict[str, TraceFact]:

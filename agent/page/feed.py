@@ -33,7 +33,10 @@ class Feed:
         """Take in the status of a beat."""
         state = self._state
         newest = Newest(
-            chunk=state.newest("chunk"), decision=state.newest("command"), faults=state.faults()
+            chunk=state.newest("chunk"),
+            decision=state.newest("command"),
+            faults=state.faults(),
+            memory=state.newest("memory_report"),
         )
         stamp_ns = state.observation_stamp_ns()
         # The stamp makes each picture a new address, so that no cache answers.

@@ -9,7 +9,15 @@ from typing import NamedTuple
 
 from agent.page.run_view import RunView, Step, run_view
 from agent.results import Status, part_of, planning_of, subtasks_of, thoughts_of
-from agent.tracing.lanes import Bar, Chronicle, MemorySample, every, thinned
+from agent.tracing.lanes import (
+    Bar,
+    Chronicle,
+    MemorySample,
+    every,
+    memory_sample,
+    thinned,
+)
+from bridge.memory_use import MemoryReport
 from bridge.messages import ActionChunk, Command, Hold
 
 _NS_PER_S = 1_000_000_000
@@ -28,7 +36,7 @@ class Newest(NamedTuple):
     chunk: ActionChunk | None = None
     decision: Command | Hold | None = None
     faults: tuple[tuple[int, str], ...] = ()
-    memory: MemorySample | None = None
+    memory: MemoryReport | None = None
     action_names: tuple[str, ...] = ()
 
 
@@ -165,8 +173,18 @@ class RunHistory:
             if stamp_ns > self._newest_fault_ns:
                 self._newest_fault_ns = stamp_ns
                 self._moment("faults", self._seconds(stamp_ns), words)
-        if newest.memory is not None:
-            self._memory.append(newest.memory)
+        self._note_memory(newest.memory)
+
+    def _note_memory(self, report: MemoryReport | None) -> None:
+        """Once in a while: as many as a chart can show are to reach over all that is kept."""
+        if report is None:
+            return
+        at_s = self._seconds(report.stamp_ns)
+        period_s = self._kept_s / _MOST_MEMORIES
+        if not self._memory or at_s - self._memory[-1].at_s >= period_s:
+            attention = list(report.attention.values())
+            sample = memory_sample(at_s, report.times_s, report.kept_by, attention)
+            self._memory.append(sample)
 
     def _note_stop(self, stop: Status, now_s: float) -> None:
         words = f"stopped by {stop['source']}: {stop['reason']}" if stop else ""

@@ -1,7 +1,6 @@
 """A recorded run over time: the lanes and curves of the whole of it, read in one pass."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import msgspec
 from mcap.records import Message
@@ -11,9 +10,9 @@ from agent.tracing.index import event_of
 from agent.tracing.lanes import (
     Bar,
     Chronicle,
-    MemoryEntry,
     MemorySample,
     every,
+    memory_sample,
     stretches,
     thinned,
 )
@@ -126,26 +125,12 @@ class _Book:
 
     def _memory(self, part: Part, message: Message) -> None:
         event = event_of(part.index, message)
-        self.memory.append(memory_sample(event.facts, self._run.seconds(event.stamp_ns)))
+        facts, at_s = event.facts, self._run.seconds(event.stamp_ns)
+        attention = [weights for name, weights in facts.items() if name.endswith("_attention")]
+        self.memory.append(memory_sample(at_s, facts["times_s"], facts["kept_by"], attention))
 
     def _moment(self, lane: str, at_s: float, look: str, words: str) -> None:
         self._moments[lane].append(Bar(lane, at_s, at_s, look, words))
-
-
-def memory_sample(facts: Mapping[str, Any], at_s: float) -> MemorySample:
-    """What `policy.memory` says was remembered; an entry's weight is the mean of its streams'."""
-    times: list[float] = facts["times_s"]
-    streams: list[list[float]] = [
-        weights
-        for name, weights in facts.items()
-        # A stream that remembers other times has other rows.
-        if name.endswith("_attention") and len(weights) == len(times)
-    ]
-    weights = [sum(each) / len(streams) for each in zip(*streams, strict=True)] or [None] * len(
-        times
-    )
-    entries = zip(times, facts["kept_by"], weights, strict=True)
-    return MemorySample(at_s, tuple(MemoryEntry(*each) for each in entries))
 
 
 def _subtasks(story: RunStory) -> Iterator[Bar]:

@@ -83,3 +83,24 @@ def stretches(lane: str, moves: Iterable[tuple[float, str, str]], last_s: float)
         since = (at_s, look, words) if look else None
     if since is not None:
         yield Bar(lane, since[0], last_s, *since[1:])
+
+
+def memory_sample(
+    at_s: float,
+    times_s: Sequence[float],
+    kept_by: Sequence[str],
+    attention: Iterable[Sequence[float]],
+) -> MemorySample:
+    """What was remembered at a moment; an entry's weight is the mean of its streams' weights.
+
+    Args:
+        at_s: When it was [s since the run began].
+        times_s: When each entry was made [s of its episode].
+        kept_by: What keeps each.
+        attention: By stream; one that remembers other times has other entries and is left out.
+    """
+    count = len(times_s)
+    streams = [weights for weights in attention if len(weights) == count]
+    means = [sum(each) / len(streams) for each in zip(*streams, strict=True)] if streams else []
+    entries = zip(times_s, kept_by, means or [None] * count, strict=True)
+    return MemorySample(at_s, tuple(MemoryEntry(*each) for each in entries))

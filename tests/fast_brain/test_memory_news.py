@@ -4,11 +4,12 @@ import pytest
 from bridge.errors import PluginError
 from bridge.memories.composition import CompositeMemory
 from bridge.memories.window import WindowMemory
-from bridge.memory_use import MemoryUse
+from bridge.memory_use import MemoryReport, MemoryUse
 from bridge.messages import ActionChunk, Latent
 from bridge.specs import LatentSpec
 from bridge.testing import FakePolicy
 from bridge.trace import TraceEvent
+from bridge.transports.in_process import InProcessLatestValue
 from bridge.transports.ring import LocalRing
 from fast_brain.memory_news import MemoryNews
 
@@ -84,6 +85,24 @@ def test_the_trace_tells_what_was_remembered_and_what_was_looked_at() -> None:
         "cognitive_attention": [0.0, 1.0],
         "cognitive_gate_mean": 0.25,
     }
+
+
+def test_who_watches_is_told_the_same_without_a_trace() -> None:
+    """The page's mailbox gets what the trace gets, also in a run that is not recorded."""
+    memory = WindowMemory(latent=SPEC)
+    memory.reset(episode_id="", start_ns=0)
+    memory.write(latent(1.0))
+    memory.write(latent(2.0))
+    box: InProcessLatestValue[MemoryReport] = InProcessLatestValue()
+    news = MemoryNews({"memory_report": box}, Attentive(), memory)
+    news.tell(chunk(), memory.read(5 * SECOND_NS), 5 * SECOND_NS)
+    assert box.read() == MemoryReport(
+        stamp_ns=5 * SECOND_NS,
+        times_s=(1.0, 2.0),
+        kept_by=("window", "window"),
+        attention={"cognitive": (0.0, 1.0)},
+        gate_means={"cognitive": 0.25},
+    )
 
 
 def test_a_policy_that_cannot_tell_what_it_looks_at_adds_nothing() -> None:

@@ -10,21 +10,32 @@ from functools import cache
 from slow_brain.prompts.finished_summary import NOTHING
 from slow_brain.prompts.prompt_file import Prompt, PromptValues, load_prompt
 
-__all__ = ["ACT_TOKEN", "IMAGE_TOKEN", "NOTHING", "SHIPPED_PROMPT", "planner_prompt"]
+__all__ = [
+    "ACT_TOKEN",
+    "IMAGE_TOKEN",
+    "MEMORY_PROMPT",
+    "NOTHING",
+    "SHIPPED_PROMPT",
+    "planner_prompt",
+]
 
 IMAGE_TOKEN = "<image>"  # noqa: S105 - a placeholder in text, not a secret.
 # The declared token whose last-layer hidden state is the cognitive latent; it ends every answer.
 ACT_TOKEN = "<act>"  # noqa: S105 - as above.
 SHIPPED_PROMPT = "tandem"
+# The same for tasks that want counting: it tells more of what is finished.
+MEMORY_PROMPT = "memory"
 
 
-def planner_prompt(goal: str, finished: Sequence[str], current: str | None) -> str:
-    """Return the prompt text; ``IMAGE_TOKEN`` stands where the picture goes."""
+def planner_prompt(
+    goal: str, finished: Sequence[str], current: str | None, prompt: str = SHIPPED_PROMPT
+) -> str:
+    """Return the text of a shipped prompt; ``IMAGE_TOKEN`` stands where the picture goes."""
     values = PromptValues(goal=goal, finished=finished, current=current)
-    (turn,) = _shipped().turns(values)
+    (turn,) = _read(prompt).turns(values)
     return f"{turn.text}{IMAGE_TOKEN}\n"
 
 
 @cache
-def _shipped() -> Prompt:
-    return load_prompt(SHIPPED_PROMPT)
+def _read(prompt: str) -> Prompt:
+    return load_prompt(prompt)

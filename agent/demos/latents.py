@@ -14,13 +14,16 @@ import numpy as np
 import torch
 
 from agent.demos.dataset import decode_image, read_episode, recorded_episodes
+from agent.demos.memory_examples import Present, memory_thought, task_of
 from agent.demos.planner_examples import chosen_subtask, thought_text
 from agent.demos.record import is_subtask_done
+from agent.worlds.scene.memory_tasks import MemoryTask
+from agent.worlds.scene.memory_tasks_plan import Notes
 from agent.worlds.scene.tasks import SceneGoal
 from fast_brain.robots.scene_facts import SceneFacts
 from slow_brain.checkpoint import load
 from slow_brain.decoding import GreedyDecoder
-from slow_brain.prompt import NOTHING, planner_prompt
+from slow_brain.prompt import MEMORY_PROMPT, NOTHING, planner_prompt
 from slow_brain.training.examples import pad_questions, to_pixels, tokenize_question
 
 # The planner looks this often [frames of 50 ms] while latents are made.
@@ -43,7 +46,7 @@ class _Look:
 def _looks(root: Path, first_number: int, random: np.random.Generator) -> Iterator[_Look]:
     for offset, episode in enumerate(recorded_episodes(root)):
         table, info = read_episode(root, episode)
-        if table.num_rows == 0:
+        if table.num_rows == 0 or ("memory_task" in info and not info["success"]):
             continue
         for row in table.to_pylist()[::FRAME_STRIDE]:
             yield _look(row, info, first_number + offset, random)
@@ -52,6 +55,8 @@ def _looks(root: Path, first_number: int, random: np.random.Generator) -> Iterat
 def _look(
     row: dict[str, Any], info: dict[str, Any], episode: int, random: np.random.Generator
 ) -> _Look:
+    if (task := task_of(info)) is not None:
+        return _memory_look(row, info, task, episode)
     goal, facts = SceneGoal(**info["goal"]), SceneFacts(**json.loads(row["facts"]))
     current = None if random.random() < _FRESH_SHARE else row["subtask"]
     position_m = np.array(row["observation.state"][:3])
@@ -63,6 +68,21 @@ def _look(
         planner_prompt(info["goal_text"], row["finished"], current),
         thought_text(goal, facts, current, is_done=is_done),
         chosen_subtask(goal, facts, current, is_done=is_done) or NOTHING,
+    )
+
+
+def _memory_look(
+    row: dict[str, Any], info: dict[str, Any], task: MemoryTask, episode: int
+) -> _Look:
+    notes = Notes(tuple(row["finished"]), row["subtask"] if row["frame_index"] else None)
+    answer, step = memory_thought(task, Present.of(row), notes)
+    return _Look(
+        episode,
+        row["frame_index"],
+        row["observation.images.front"]["bytes"],
+        planner_prompt(info["goal_text"], notes.finished, notes.current, MEMORY_PROMPT),
+        answer,
+        step or NOTHING,
     )
 
 

@@ -18,7 +18,7 @@ from agent.demos.dataset import write_episode
 from agent.demos.disturbances import Disturber
 from agent.demos.record import COMMANDS_PER_FRAME, DemoRecorder
 from agent.worlds.scene.memory_tasks import MemoryKind, MemoryTask, sample_memory_task
-from agent.worlds.scene.memory_tasks_expert import MemoryExpert
+from agent.worlds.scene.memory_tasks_expert import MemoryExpert, memory_facts
 from agent.worlds.scene.memory_tasks_history import History, MemoryFacts
 from agent.worlds.scene.memory_tasks_language import sample_memory_phrasing
 from agent.worlds.scene.memory_tasks_plan import (
@@ -174,9 +174,7 @@ class MemoryRecorder(DemoRecorder):
             self._physics.step(start + (end - start) * tick / COMMANDS_PER_FRAME)
 
     def _facts(self, story: _Story) -> MemoryFacts:
-        cube = self._physics.data.joint("object_joint_0").qpos[:3]
-        where = {f"cube_{axis}_m": float(cube[index]) for index, axis in enumerate("xyz")}
-        return MemoryFacts.of({**asdict(self._physics.facts()), **where, "lit": story.lights.lit})
+        return memory_facts(self._physics, story.lights.lit)
 
     def _tell(self, story: _Story, seed: int) -> dict[str, Any]:
         story.history.look(self._facts(story))

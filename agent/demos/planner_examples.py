@@ -14,6 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from agent.demos.dataset import read_episode, recorded_episodes
+from agent.demos.memory_examples import made_up_questions, own_question, scene_facts, task_of
+from agent.demos.memory_stills import memory_stills
+from agent.demos.planner_facts import facts_vector, lock_word, visible_objects
 from agent.demos.record import is_subtask_done
 from agent.demos.stills import stills
 from agent.worlds.scene.language import sample_phrasing
@@ -36,7 +39,6 @@ _FOLLOWING_SHARE = 0.65
 # So many frames before and after a change of state become exercises, besides every fifth.
 _AROUND_CHANGE = 3
 _STILL_EPISODE = -1
-_PLACES = ("open", "closed", "half open")
 
 
 def thought_text(goal: SceneGoal, facts: SceneFacts, current: str | None, *, is_done: bool) -> str:
@@ -69,21 +71,6 @@ def chosen_subtask(
     return following
 
 
-def visible_objects(facts: SceneFacts) -> str:
-    """Return the scene in the planner's words."""
-    cube = "on table"
-    if facts.cube_held:
-        cube = "in gripper"
-    elif facts.cube_in_drawer:
-        cube = "hidden" if facts.drawer == "closed" else "in drawer"
-    drawer, window = _lock_word(facts.drawer_locked), _lock_word(facts.window_locked)
-    return f"drawer {facts.drawer} {drawer}, window {facts.window} {window}, cube {cube}"
-
-
-def _lock_word(locked: bool) -> str:  # noqa: FBT001 - one private flag.
-    return "locked" if locked else "unlocked"
-
-
 def _reason(facts: SceneFacts, subtask: str | None) -> str:
     if subtask is None:
         return "all is as wanted"
@@ -92,24 +79,7 @@ def _reason(facts: SceneFacts, subtask: str | None) -> str:
     locked = facts.window_locked if thing == "window" else facts.drawer_locked
     if subtask == STORE_CUBE:
         return f"the drawer is {place} and the cube is not inside"
-    return f"the {thing} is {place} and {_lock_word(locked)}"
-
-
-def facts_vector(facts: SceneFacts, subtask: str | None, *, is_done: bool) -> np.ndarray:
-    """Return the scene as class numbers: drawer, window, four truths, done, subtask (int64 [8])."""
-    return np.array(
-        [
-            _PLACES.index(facts.drawer),
-            _PLACES.index(facts.window),
-            facts.drawer_locked,
-            facts.window_locked,
-            facts.cube_in_drawer,
-            facts.cube_held,
-            is_done,
-            len(SKILLS) if subtask is None else SKILLS.index(subtask),
-        ],
-        np.int64,
-    )
+    return f"the {thing} is {place} and {lock_word(locked)}"
 
 
 def questions(
@@ -120,8 +90,15 @@ def questions(
     held_out: bool,
 ) -> Iterator[dict[str, Any]]:
     """Yield the frame's own question, then others about the same picture."""
-    facts = SceneFacts(**json.loads(row["facts"]))
-    for number in range(QUESTIONS_PER_FRAME):
+    told = json.loads(row["facts"])
+    facts, first = scene_facts(told), 0
+    if "cube_spot" in told:
+        # The picture answers memory tasks too; one question is left for the other kind.
+        task, first = task_of(info), QUESTIONS_PER_FRAME - 1
+        own = () if task is None else (task,) * _OWN_QUESTIONS
+        yield from (own_question(row, each, random, held_out=held_out) for each in own)
+        yield from made_up_questions(row, first - len(own), random, held_out=held_out)
+    for number in range(first, QUESTIONS_PER_FRAME):
         goal = SceneGoal(**info["goal"]) if number < _OWN_QUESTIONS else sample_goal(random)
         current, finished = row["subtask"], row["finished"]
         if number >= _OWN_QUESTIONS:
@@ -160,6 +137,7 @@ def build_examples(
     first: int = 0,
     held_out: bool = False,
     still_count: int = 0,
+    memory_still_count: int = 0,
 ) -> int:
     """Write the exercises of all demonstrations in ``sources`` as one parquet file.
 
@@ -171,6 +149,7 @@ def build_examples(
         held_out: Ask in the phrasings kept for testing, about evenly spaced moments. Otherwise
             moments around a change come more often: there a planner errs.
         still_count: Add so many pictures of scenes that nobody played, as episode -1.
+        memory_still_count: And so many that are asked about memory tasks.
 
     Returns:
         How many pictures it holds.
@@ -184,7 +163,7 @@ def build_examples(
             if number >= first:
                 rows += _exercises(source, episode, number, random, held_out=held_out)
         offset += len(recorded)
-    for row, info in stills(still_count, seed):
+    for row, info in (*stills(still_count, seed), *memory_stills(memory_still_count, seed)):
         rows.append(_exercise(row, info, _STILL_EPISODE, random, held_out=held_out))
     out.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows), out, compression="zstd")

@@ -39,6 +39,9 @@ class GatedFusion(nn.Module):
         self.width = width
         self.heads = heads
         self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        # What the time of the episode adds starts at nothing: without training it tells no more.
+        self.clock = nn.Linear(width, width, bias=False)
+        nn.init.zeros_(self.clock.weight)
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -53,6 +56,8 @@ class GatedFusion(nn.Module):
         elapsed_s: torch.Tensor,
         is_kept: torch.Tensor,
         age_s: torch.Tensor,
+        *,
+        time_s: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Fuse.
 
@@ -62,11 +67,13 @@ class GatedFusion(nn.Module):
             elapsed_s: Time since each entry was observed ``[B, L]`` [s], ≥ 0.
             is_kept: Which entries count ``[B, L]``, bool.
             age_s: Age of the newest latent ``[B]`` [s], ≥ 0.
+            time_s: When in the episode each entry was observed ``[B, L]`` [s], ≥ 0: what tells the
+                second light from the third, however long ago. None leaves it out.
 
         Returns:
             The fused tokens ``[B, N, D]`` and the gate ``[B, N, D]`` in (0, 1).
         """
-        retrieved = self._retrieve(current, bank, elapsed_s, is_kept)
+        retrieved = self._retrieve(current, bank, elapsed_s, is_kept, time_s)
         age = encode_seconds(age_s.clamp(0, MAX_AGE_S), self.width)
         age = age.unsqueeze(1).expand_as(current)
         gate = torch.sigmoid(self.gate(torch.cat([current, retrieved, age], dim=-1)))
@@ -78,13 +85,14 @@ class GatedFusion(nn.Module):
         bank: torch.Tensor,
         elapsed_s: torch.Tensor,
         is_kept: torch.Tensor,
+        time_s: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """How much each entry was attended to ``[B, L]``, summing to 1: mean of heads and tokens.
 
         Worked out anew, as the fused kernel of `forward` does not give it; arguments as there.
         """
         batch, length, tokens, width = bank.shape
-        stamped = bank + self.time(encode_seconds(elapsed_s, width)).unsqueeze(2)
+        stamped = self._stamped(bank, elapsed_s, time_s)
         keys, query = self._split(self.key(stamped).flatten(1, 2)), self._split(self.query(current))
         scores = query @ keys.transpose(-2, -1) / math.sqrt(width // self.heads)
         mask = is_kept.unsqueeze(-1).expand(batch, length, tokens).flatten(1)[:, None, None]
@@ -97,9 +105,10 @@ class GatedFusion(nn.Module):
         bank: torch.Tensor,
         elapsed_s: torch.Tensor,
         is_kept: torch.Tensor,
+        time_s: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        batch, length, tokens, width = bank.shape
-        stamped = bank + self.time(encode_seconds(elapsed_s, width)).unsqueeze(2)
+        batch, length, tokens, _ = bank.shape
+        stamped = self._stamped(bank, elapsed_s, time_s)
         keys = self._split(self.key(stamped).flatten(1, 2))
         values = self._split(self.value(bank).flatten(1, 2))
         mask = is_kept.unsqueeze(-1).expand(batch, length, tokens).flatten(1)[:, None, None]
@@ -107,6 +116,15 @@ class GatedFusion(nn.Module):
             self._split(self.query(current)), keys, values, attn_mask=mask
         )
         return read.transpose(1, 2).flatten(2)
+
+    def _stamped(
+        self, bank: torch.Tensor, elapsed_s: torch.Tensor, time_s: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Entries with their times added, for the keys."""
+        stamp = self.time(encode_seconds(elapsed_s, self.width))
+        if time_s is not None:
+            stamp = stamp + self.clock(encode_seconds(time_s, self.width))
+        return bank + stamp.unsqueeze(2)
 
     def _split(self, tokens: torch.Tensor) -> torch.Tensor:
         batch, count, width = tokens.shape

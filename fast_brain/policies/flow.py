@@ -252,18 +252,20 @@ class FlowPolicy:
         self, observation: Observation, state: FloatArray, memory: MemoryView
     ) -> tuple[PolicyInput, bool]:
         has_latent = not memory.is_empty and memory.newest_age_s <= self._text_after_s
-        perceptual, cognitive, elapsed_s = remembered(memory, self._latent, has_latent=has_latent)
+        kept = remembered(memory, self._latent, has_latent=has_latent)
         words = bucket_words(memory.subtask_text or memory.goal_text)
         given = PolicyInput(
             picture(observation, "front"),
             picture(observation, "wrist"),
             torch.from_numpy(proprioception_features(state[None])),
             torch.tensor([words]),
-            perceptual,
-            cognitive,
-            elapsed_s,
-            torch.ones(1, elapsed_s.shape[1], dtype=torch.bool),
+            kept.perceptual,
+            kept.cognitive,
+            kept.elapsed_s,
+            torch.ones(1, kept.elapsed_s.shape[1], dtype=torch.bool),
             torch.tensor([has_latent]),
+            kept.cognitive_elapsed_s,
+            kept.now_s,
         )
         return given, has_latent
 

@@ -1,5 +1,7 @@
 """How the policy sees: pictures to pixels, feelings to features. Training and run time share it."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 
@@ -26,26 +28,43 @@ def proprioception_features(state: np.ndarray) -> np.ndarray:
     return np.concatenate([position, np.sin(yaw), np.cos(yaw), state[:, 4:6]], 1).astype(np.float32)
 
 
-def remembered(
-    memory: MemoryView, spec: LatentSpec, *, has_latent: bool
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return perceptual and cognitive latents and their ages [s], a batch of one.
+class Remembered(NamedTuple):
+    """Perceptual and cognitive latents [1, L, tokens, D], each stream's ages [1, L] [s], and now.
 
-    Without a latent that counts, one blank entry.
+    `now_s` [1] is the time of the episode [s].
     """
+
+    perceptual: torch.Tensor
+    cognitive: torch.Tensor
+    elapsed_s: torch.Tensor
+    cognitive_elapsed_s: torch.Tensor
+    now_s: torch.Tensor
+
+
+def remembered(memory: MemoryView, spec: LatentSpec, *, has_latent: bool) -> Remembered:
+    """Return what is remembered, a batch of one; without a latent that counts, one blank entry."""
     if not has_latent:
-        return (
+        return Remembered(
             torch.zeros(1, 1, spec.perceptual_tokens, spec.width),
             torch.zeros(1, 1, spec.cognitive_tokens, spec.width),
             torch.zeros(1, 1),
+            torch.zeros(1, 1),
+            torch.zeros(1),
         )
-    elapsed_s = np.maximum(memory.now_s - memory.time_s, 0).astype(np.float32)
-    elapsed_s[-1] = memory.newest_age_s
-    return (
+    times_s = memory.time_s if memory.cognitive_time_s is None else memory.cognitive_time_s
+    return Remembered(
         torch.from_numpy(memory.perceptual.copy()).unsqueeze(0),
         torch.from_numpy(memory.cognitive.copy()).unsqueeze(0),
-        torch.from_numpy(elapsed_s).unsqueeze(0),
+        _elapsed_s(memory, memory.time_s),
+        _elapsed_s(memory, times_s),
+        torch.tensor([memory.now_s]),
     )
+
+
+def _elapsed_s(memory: MemoryView, time_s: FloatArray) -> torch.Tensor:
+    elapsed_s = np.maximum(memory.now_s - time_s, 0).astype(np.float32)
+    elapsed_s[-1] = memory.newest_age_s
+    return torch.from_numpy(elapsed_s).unsqueeze(0)
 
 
 def picture(observation: Observation, camera: str) -> torch.Tensor:

@@ -29,13 +29,19 @@ WORD_BUCKETS = 1024
 LONGEST_TEXT_WORDS = 32
 _WIDTH = 128
 _HEAD_WIDTH = 384
+# Of a condition, the part that words or latents tell.
+TOLD_WIDTH = 2 * _WIDTH
 _TIME_WIDTH = 64
 _ROW_TIME_WIDTH = 16
 
 
 @dataclass(frozen=True)
 class PolicyInput:
-    """One batch of what the policy knows. ``has_latent`` false means: look at the words instead."""
+    """One batch of what the policy knows. ``has_latent`` false means: look at the words instead.
+
+    The streams may remember different times; without ``cognitive_elapsed_s`` they are the same.
+    ``now_s`` is the time of the episode; without it entries are told apart by their age alone.
+    """
 
     front: torch.Tensor  # float32 [B, 3, 96, 96] in [-1, 1]
     wrist: torch.Tensor  # float32 [B, 3, 96, 96] in [-1, 1]
@@ -46,6 +52,8 @@ class PolicyInput:
     elapsed_s: torch.Tensor  # float32 [B, L]
     is_kept: torch.Tensor  # bool [B, L]; the last entry is the current latent
     has_latent: torch.Tensor  # bool [B]
+    cognitive_elapsed_s: torch.Tensor | None = None  # float32 [B, L]
+    now_s: torch.Tensor | None = None  # float32 [B]
 
 
 class Eye(nn.Module):
@@ -193,23 +201,34 @@ class FlowNetwork(nn.Module):
         eyes = [self.front_eye(given.front, task), self.wrist_eye(given.wrist, task)]
         return torch.cat([*eyes, self.body(given.proprioception), task, scene], dim=-1), gate
 
+    @staticmethod
+    def told(condition: torch.Tensor) -> torch.Tensor:
+        """Return the part of a condition ``[B, C]`` that says what to do: task, then scene."""
+        return condition[:, -TOLD_WIDTH:]
+
     def memory_use(self, given: PolicyInput) -> MemoryUse:
         """How the memory of the first row of a batch is read."""
         attention, gates = dict[str, list[float]](), dict[str, float]()
-        for name, fusion, stream in (
-            ("perceptual", self.perceptual_fusion, given.perceptual),
-            ("cognitive", self.cognitive_fusion, given.cognitive),
+        for name, fusion, stream, elapsed_s in (
+            ("perceptual", self.perceptual_fusion, given.perceptual, given.elapsed_s),
+            ("cognitive", self.cognitive_fusion, given.cognitive, _cognitive_elapsed_s(given)),
         ):
-            weights = fusion.attention(stream[:, -1], stream, given.elapsed_s, given.is_kept)
-            _, gate = self._read(fusion, stream, given)
+            weights = fusion.attention(
+                stream[:, -1], stream, elapsed_s, given.is_kept, _time_s(given, elapsed_s)
+            )
+            _, gate = self._read(fusion, stream, elapsed_s, given)
             attention[name], gates[name] = weights[0].tolist(), float(gate[0].mean())
         return MemoryUse(attention, gates)
 
     def _task(self, given: PolicyInput) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         words = self.text(self.words(given.words))
         age_s = given.elapsed_s[:, -1]
-        cognitive, cognitive_gate = self._read(self.cognitive_fusion, given.cognitive, given)
-        perceptual, perceptual_gate = self._read(self.perceptual_fusion, given.perceptual, given)
+        cognitive, cognitive_gate = self._read(
+            self.cognitive_fusion, given.cognitive, _cognitive_elapsed_s(given), given
+        )
+        perceptual, perceptual_gate = self._read(
+            self.perceptual_fusion, given.perceptual, given.elapsed_s, given
+        )
         latent = self.cognitive(self.latent_norm(cognitive)).mean(1)
         latent = latent + self.age(encode_seconds(age_s, _TIME_WIDTH))
         tokens = self.perceptual(self.latent_norm(perceptual))
@@ -222,10 +241,15 @@ class FlowNetwork(nn.Module):
 
     @staticmethod
     def _read(
-        fusion: GatedFusion, stream: torch.Tensor, given: PolicyInput
+        fusion: GatedFusion, stream: torch.Tensor, elapsed_s: torch.Tensor, given: PolicyInput
     ) -> tuple[torch.Tensor, torch.Tensor]:
         fused: tuple[torch.Tensor, torch.Tensor] = fusion(
-            stream[:, -1], stream, given.elapsed_s, given.is_kept, given.elapsed_s[:, -1]
+            stream[:, -1],
+            stream,
+            elapsed_s,
+            given.is_kept,
+            elapsed_s[:, -1],
+            time_s=_time_s(given, elapsed_s),
         )
         return fused
 
@@ -249,6 +273,16 @@ class FlowNetwork(nn.Module):
                 (training-time RTC, arXiv 2512.05964, Algorithm 1).
         """
         condition, _ = self.condition(given)
+        return self.flow_loss(condition, chunk, draws, prefix_rows)
+
+    def flow_loss(
+        self,
+        condition: torch.Tensor,
+        chunk: torch.Tensor,
+        draws: int,
+        prefix_rows: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Return the flow-matching loss for a ``condition [B, C]``; the rest as for `loss`."""
         condition = condition.repeat(draws, 1)
         target = chunk.repeat(draws, 1, 1)
         time = torch.rand(len(target)) ** 0.8
@@ -297,18 +331,35 @@ class FlowNetwork(nn.Module):
         return x if prefix is None else torch.cat([prefix, x[:, known:]], dim=1)
 
 
-# What weights from before flow times of rows lack; zeros then, which act as those weights did.
-_ROW_TIMES = frozenset({"head.row_time.weight", "head.row_times.weight"})
+def _cognitive_elapsed_s(given: PolicyInput) -> torch.Tensor:
+    return given.elapsed_s if given.cognitive_elapsed_s is None else given.cognitive_elapsed_s
+
+
+def _time_s(given: PolicyInput, elapsed_s: torch.Tensor) -> torch.Tensor | None:
+    """When in the episode each entry was observed ``[B, L]`` [s]; None if nobody knows."""
+    return None if given.now_s is None else (given.now_s[:, None] - elapsed_s).clamp_min(0)
+
+
+# What weights lack from before flow times of rows, and from before times of the episode; zeros
+# then, which act as those weights did.
+_ADDED_LATER = frozenset(
+    {
+        "head.row_time.weight",
+        "head.row_times.weight",
+        "cognitive_fusion.clock.weight",
+        "perceptual_fusion.clock.weight",
+    }
+)
 
 
 def load_weights(network: FlowNetwork, path: Path) -> None:
-    """Fill in the weights from a safetensors file; older ones know nothing of row times.
+    """Fill in the weights from a safetensors file; older ones lack what was added later.
 
     Raises:
         ContractError: The file is of another network.
     """
     missing, unexpected = load_model(network, str(path), strict=False)
-    if unexpected or not _ROW_TIMES.issuperset(missing):
+    if unexpected or not _ADDED_LATER.issuperset(missing):
         raise ContractError(
             leaf=f"the tensors of {path}",
             expected="those of FlowNetwork",

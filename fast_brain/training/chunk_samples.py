@@ -13,6 +13,7 @@ from fast_brain.policies.flow_input import proprioception_features, to_pixels
 from fast_brain.policies.flow_network import HORIZON, PolicyInput, bucket_words
 from fast_brain.training.frames import Frames
 from fast_brain.training.latents import LatentLibrary, NoLatents
+from fast_brain.training.skill_reader import IGNORED
 
 BATCH = 64
 _HELD_OUT_SHARE = 0.05
@@ -38,19 +39,36 @@ class ChunkSamples:
         self._last_row = _last_rows_of_segments(frames)
         self._subtask_words = {text: bucket_words(text) for text in set(frames.subtask)}
         self._goal_words = {number: bucket_words(text) for number, text in frames.goal_text.items()}
+        self._skills = tuple(sorted(set(frames.skill)))
+        number_of = {skill: number for number, skill in enumerate(self._skills)}
+        self._skill_number = np.array([number_of[skill] for skill in frames.skill], np.int64)
         episodes = np.unique(frames.episode)
         held_out_from = episodes[int(len(episodes) * (1 - _HELD_OUT_SHARE))]
         is_held_out = frames.episode[frames.row] >= held_out_from
         self.training = np.flatnonzero(~is_held_out)
         self.validation = np.flatnonzero(is_held_out)
 
-    def batches(self, random: np.random.Generator) -> Iterator[tuple[PolicyInput, torch.Tensor]]:
-        """Yield batches without end."""
+    @property
+    def skills(self) -> tuple[str, ...]:
+        """Every skill that a demonstrator did; "" is to wait."""
+        return self._skills
+
+    def skill_numbers(self, pictures: np.ndarray, given: PolicyInput) -> torch.Tensor:
+        """Return the number of each sample's skill in `skills`, `IGNORED` where words tell it."""
+        numbers = self._skill_number[self._frames.row[pictures]]
+        return torch.where(given.has_latent, torch.from_numpy(numbers), IGNORED)
+
+    def batches(
+        self, random: np.random.Generator
+    ) -> Iterator[tuple[PolicyInput, torch.Tensor, torch.Tensor]]:
+        """Yield batches without end: inputs, chunks and the numbers of the skills."""
         size = min(BATCH, len(self.training))
         while True:
             order = random.permutation(self.training)
             for start in range(0, len(order) - size + 1, size):
-                yield self.collate(order[start : start + size], random, is_training=True)
+                pictures = order[start : start + size]
+                given, chunk = self.collate(pictures, random, is_training=True)
+                yield given, chunk, self.skill_numbers(pictures, given)
 
     def chunk(self, rows: np.ndarray) -> np.ndarray:
         """Return targets relative to the gripper ``[B, H, A]``; a segment's last one repeats."""
@@ -118,6 +136,8 @@ class ChunkSamples:
             told.elapsed_s,
             told.is_kept,
             torch.from_numpy(has_latent),
+            told.cognitive_elapsed_s,
+            told.now_s,
         )
         return given, torch.from_numpy(chunk)
 

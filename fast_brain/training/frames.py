@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -24,6 +25,9 @@ class Frames:
     Rows at full rate (20 Hz): ``state [T, 11]``, ``action [T, 5]``, ``segment [T]``,
     ``is_hovering [T]``, ``subtask [T]``. Pictures at half rate: ``images[camera] [K, 96, 96, 3]``,
     picture ``k`` belonging to row ``row[k]``.
+
+    ``skill [T]`` is what the demonstrator did: the subtask, unless only memory tells what that is;
+    "" while it waited.
     """
 
     images: dict[str, np.ndarray]
@@ -35,6 +39,7 @@ class Frames:
     episode: np.ndarray
     frame: np.ndarray
     subtask: list[str]
+    skill: list[str]
     goal_text: dict[int, str]
 
 
@@ -46,10 +51,9 @@ def load_frames(
     Episodes of the second source are numbered on from the first, and so on. A segment in which the
     demonstrator got stuck is left out: nobody should learn it.
     """
-    if not (cache / "rows.npz").is_file():
+    if not (cache / "rows.npz").is_file() or "skill" not in _words(cache):
         _decode(sources, cache, on_progress)
-    rows = np.load(cache / "rows.npz")
-    words = json.loads((cache / "words.json").read_text())
+    rows, words = np.load(cache / "rows.npz"), _words(cache)
     images = {camera: np.load(cache / f"{camera}.npy", mmap_mode="r") for camera in CAMERAS}
     return Frames(
         images,
@@ -61,8 +65,13 @@ def load_frames(
         rows["episode"],
         rows["frame"],
         words["subtask"],
+        words["skill"],
         {int(key): text for key, text in words["goal_text"].items()},
     )
+
+
+def _words(cache: Path) -> dict[str, Any]:
+    return json.loads((cache / "words.json").read_text())
 
 
 def _episode_files(sources: list[Path]) -> Iterator[tuple[int, Path]]:
@@ -87,6 +96,7 @@ def _decode(sources: list[Path], cache: Path, on_progress: Callable[[int, int], 
     }
     columns: dict[str, list[np.ndarray]] = {}
     subtasks: list[str] = []
+    skills: list[str] = []
     goals: dict[int, str] = {}
     taken = total = 0
     for count, (episode, path) in enumerate(files):
@@ -112,14 +122,26 @@ def _decode(sources: list[Path], cache: Path, on_progress: Callable[[int, int], 
         ):
             columns.setdefault(name, []).append(values)
         subtasks += part["subtask"].to_pylist()
+        skills += _skills(part)
         total += kept
         if count % _PROGRESS_EVERY == 0:
             on_progress(count, len(files))
     for memory in images.values():
         memory.flush()
-    (cache / "words.json").write_text(json.dumps({"subtask": subtasks, "goal_text": goals}))
+    (cache / "words.json").write_text(
+        json.dumps({"subtask": subtasks, "skill": skills, "goal_text": goals})
+    )
     arrays: dict[str, Any] = {name: np.concatenate(parts) for name, parts in columns.items()}
     np.savez(cache / "rows.npz", **arrays)
+
+
+def _skills(part: pa.Table) -> list[str]:
+    if "facts" in part.column_names:
+        told = [json.loads(facts) for facts in part["facts"].to_pylist()]
+        if told and "skill" in told[0]:
+            return [facts["skill"] for facts in told]
+    moments = zip(part["subtask"].to_pylist(), part["is_hovering"].to_pylist(), strict=True)
+    return ["" if is_hovering else subtask for subtask, is_hovering in moments]
 
 
 def _kept_rows(segment: np.ndarray, stuck_segment: int | None) -> int:

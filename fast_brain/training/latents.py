@@ -1,5 +1,6 @@
 """The planner's latents of the demonstrations, dealt out as a run would see them: late, and few."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,35 +9,44 @@ import torch
 
 from fast_brain.policies.flow_network import COGNITIVE_TOKENS, LATENT_WIDTH, PERCEPTUAL_TOKENS
 from fast_brain.training.frames import Frames
+from fast_brain.training.rehearsals import KIND_SHARES, Looks, Rehearsal
 
-MEMORY_LENGTH = 8
 MAX_AGE_S = 2.0
 # So many memories are of a planner that is later still.
 _LATE_SHARE = 0.3
 LATE_MAX_AGE_S = 5.0
 _FPS = 20
-# A planner's rate is not known in training: memories lie this far apart [s].
-_SHORTEST_GAP_S, _LONGEST_GAP_S = 0.4, 2.0
+# After so many samples an episode is rehearsed anew, with another memory.
+_DRAWS_A_REHEARSAL = 120
 
 
 @dataclass(frozen=True)
 class Told:
-    """What the memory would hold for each sample; the last entry is the current latent."""
+    """What the memory would hold for each sample; the last entry is the current latent.
+
+    The tensors are those of `PolicyInput`.
+    """
 
     perceptual: torch.Tensor
     cognitive: torch.Tensor
     elapsed_s: torch.Tensor
+    cognitive_elapsed_s: torch.Tensor
+    now_s: torch.Tensor
     is_kept: torch.Tensor
     is_found: np.ndarray
 
 
-def empty(batch: int) -> Told:
-    """Return a memory in which nothing is remembered."""
+def blank(batch: int, length: int = 1) -> Told:
+    """Return memories of ``length`` entries, none of which counts but an empty last one."""
+    is_kept = torch.zeros(batch, length, dtype=torch.bool)
+    is_kept[:, -1] = True
     return Told(
-        torch.zeros(batch, 1, PERCEPTUAL_TOKENS, LATENT_WIDTH),
-        torch.zeros(batch, 1, COGNITIVE_TOKENS, LATENT_WIDTH),
-        torch.zeros(batch, 1),
-        torch.ones(batch, 1, dtype=torch.bool),
+        torch.zeros(batch, length, PERCEPTUAL_TOKENS, LATENT_WIDTH),
+        torch.zeros(batch, length, COGNITIVE_TOKENS, LATENT_WIDTH),
+        torch.zeros(batch, length),
+        torch.zeros(batch, length),
+        torch.zeros(batch),
+        is_kept,
         np.zeros(batch, bool),
     )
 
@@ -46,46 +56,61 @@ class NoLatents:
 
     def draw(self, rows: np.ndarray, random: np.random.Generator) -> Told:  # noqa: ARG002
         """Return empty memories."""
-        return empty(len(rows))
+        return blank(len(rows))
 
 
 class LatentLibrary:
     """Latents by episode and frame, with the subtask the planner had decided on.
 
     The file is an ``npz`` with ``perceptual [K, N, D]``, ``cognitive [K, M, D]`` (float16),
-    ``episode [K]``, ``frame [K]`` and ``subtask [K]``, in order.
+    ``episode [K]``, ``frame [K]`` and ``subtask [K]``, in order of episode and frame.
+
+    ``shares`` say how often each kind of memory is rehearsed.
     """
 
-    def __init__(self, path: Path, frames: Frames) -> None:
+    def __init__(
+        self, path: Path, frames: Frames, shares: Mapping[str, float] = KIND_SHARES
+    ) -> None:
         with np.load(path) as file:
             self._perceptual, self._cognitive = file["perceptual"], file["cognitive"]
-            self._episode, self._frame = file["episode"], file["frame"]
-            self._subtask = file["subtask"]
+            self._frame, self._subtask = file["frame"], file["subtask"]
+            episode = file["episode"]
         self._frames = frames
-        self._key = self._episode.astype(np.int64) * 100_000 + self._frame
+        self._shares = shares
+        numbers = np.unique(episode)
+        edges = zip(
+            np.searchsorted(episode, numbers, "left"),
+            np.searchsorted(episode, numbers, "right"),
+            strict=True,
+        )
+        self._edges = {int(n): (int(a), int(b)) for n, (a, b) in zip(numbers, edges, strict=True)}
+        self._rehearsals: dict[int, tuple[Rehearsal, int]] = {}
 
     def draw(self, rows: np.ndarray, random: np.random.Generator) -> Told:
-        """Return, for each row, a current latent 0 to ``MAX_AGE_S`` old and older ones before it.
+        """Return, for each row, what a memory would have held by then.
 
-        The current one must have decided on the subtask that is being done; a late planner's
-        latent that still says so counts too. Some are up to ``LATE_MAX_AGE_S`` old. While the arm
-        waits nothing changes but the time, so a short wait stands for a long one as well.
+        The current latent must have decided on the subtask that is being done; a late planner's
+        latent that still says so counts too, up to ``MAX_AGE_S``, some up to ``LATE_MAX_AGE_S``.
+        While the arm waits nothing changes but the time, so a short wait stands for a long one.
         """
-        told = _blank(len(rows))
+        found = [self._find(int(row), random) for row in rows]
+        held = [each and each[0].tokens(each[1]) for each in found]
+        told = blank(len(rows), max((len(each[0]) for each in held if each), default=1))
         for line, row in enumerate(rows):
-            chosen = self._entries(int(row), random)
-            if not chosen:
+            chosen, tokens = found[line], held[line]
+            if chosen is None or tokens is None:
                 continue
-            now = int(self._frames.frame[row])
-            count = len(chosen)
-            told.perceptual[line, -count:] = torch.from_numpy(self._perceptual[chosen]).float()
-            told.cognitive[line, -count:] = torch.from_numpy(self._cognitive[chosen]).float()
-            waited_s = self._longer_wait_s(int(row), random)
-            elapsed_s = (now - self._frame[chosen]) / _FPS + waited_s
-            told.elapsed_s[line, -count:] = torch.from_numpy(elapsed_s)
+            rehearsal, place = chosen
+            count = len(tokens[0])
+            now_s = int(self._frames.frame[row]) / _FPS + self._longer_wait_s(int(row), random)
+            times = rehearsal.views[place]
+            told.perceptual[line, -count:] = torch.from_numpy(tokens[0])
+            told.cognitive[line, -count:] = torch.from_numpy(tokens[1])
+            told.elapsed_s[line, -count:] = torch.from_numpy(now_s - times[0].time_s)
+            told.cognitive_elapsed_s[line, -count:] = torch.from_numpy(now_s - times[1].time_s)
+            told.now_s[line] = now_s
             told.is_kept[line, -count:] = True
             told.is_found[line] = True
-        told.is_kept[:, -1] = True
         return told
 
     def _longer_wait_s(self, row: int, random: np.random.Generator) -> float:
@@ -93,33 +118,34 @@ class LatentLibrary:
         is_late = self._frames.is_hovering[row] and random.random() < _LATE_SHARE
         return float(random.uniform(0, LATE_MAX_AGE_S - MAX_AGE_S)) if is_late else 0.0
 
-    def _entries(self, row: int, random: np.random.Generator) -> list[int]:
+    def _find(self, row: int, random: np.random.Generator) -> tuple[Rehearsal, int] | None:
+        """A rehearsal of the row's episode, and the place in it of a latent that fits the row."""
         episode, now = int(self._frames.episode[row]), int(self._frames.frame[row])
+        if episode not in self._edges:
+            return None
+        first, _ = self._edges[episode]
+        rehearsal = self._rehearsal(episode, random)
         longest_s = LATE_MAX_AGE_S if random.random() < _LATE_SHARE else MAX_AGE_S
-        oldest = max(now - longest_s * _FPS, 0)
-        first, last = np.searchsorted(
-            self._key, [episode * 100_000 + oldest, episode * 100_000 + now + 1]
-        )
-        fitting = [k for k in range(first, last) if self._subtask[k] == self._frames.subtask[row]]
-        if not fitting:
-            return []
-        chosen = [int(random.choice(fitting))]
-        gap = random.uniform(_SHORTEST_GAP_S, _LONGEST_GAP_S) * _FPS
-        wanted = int(random.integers(1, MEMORY_LENGTH + 1))
-        while len(chosen) < wanted:
-            before = int(self._frame[chosen[0]] - gap * random.uniform(0.7, 1.3))
-            entry = int(np.searchsorted(self._key, episode * 100_000 + max(before, 0), "right")) - 1
-            if entry < 0 or self._episode[entry] != episode or entry >= chosen[0]:
-                break
-            chosen.insert(0, entry)
-        return chosen
+        frames = self._frame[first + rehearsal.looks]
+        oldest, newest = np.searchsorted(frames, [max(now - longest_s * _FPS, 0), now + 1])
+        wanted = self._frames.subtask[row]
+        fitting = [
+            place
+            for place in range(oldest, newest)
+            if self._subtask[first + rehearsal.looks[place]] == wanted
+        ]
+        return (rehearsal, int(random.choice(fitting))) if fitting else None
 
-
-def _blank(batch: int) -> Told:
-    return Told(
-        torch.zeros(batch, MEMORY_LENGTH, PERCEPTUAL_TOKENS, LATENT_WIDTH),
-        torch.zeros(batch, MEMORY_LENGTH, COGNITIVE_TOKENS, LATENT_WIDTH),
-        torch.zeros(batch, MEMORY_LENGTH),
-        torch.zeros(batch, MEMORY_LENGTH, dtype=torch.bool),
-        np.zeros(batch, bool),
-    )
+    def _rehearsal(self, episode: int, random: np.random.Generator) -> Rehearsal:
+        known, draws = self._rehearsals.get(episode, (None, 0))
+        if known is None or draws >= _DRAWS_A_REHEARSAL:
+            first, last = self._edges[episode]
+            looks = Looks(
+                self._frame[first:last],
+                self._perceptual[first:last],
+                self._cognitive[first:last],
+                [str(text) for text in self._subtask[first:last]],
+            )
+            known, draws = Rehearsal(looks, random, self._shares), 0
+        self._rehearsals[episode] = (known, draws + 1)
+        return known

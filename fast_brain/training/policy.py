@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from bridge.training_run import Schedule, TrainingRun, draw_curves
 from fast_brain.policies.flow_network import (
@@ -23,6 +24,7 @@ from fast_brain.policies.flow_network import (
     LATENT_WIDTH,
     PERCEPTUAL_TOKENS,
     FlowNetwork,
+    PolicyInput,
     load_weights,
     save_weights,
 )
@@ -30,6 +32,7 @@ from fast_brain.training.chunk_samples import ChunkSamples
 from fast_brain.training.frames import load_frames
 from fast_brain.training.latents import LatentLibrary, NoLatents
 from fast_brain.training.policy_figures import held_out_figures
+from fast_brain.training.skill_reader import SkillReader
 
 _FLOW_DRAWS = 8
 
@@ -78,29 +81,53 @@ def train_policy(
     _measure_chunks(network, samples)
     if settings.start_from is not None:
         load_weights(network, settings.start_from / "policy.safetensors")
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.01, betas=(0.9, 0.95))
-    run = TrainingRun(settings.run_folder, network, optimizer, settings.schedule)
+    learner = _Learner(network, SkillReader(len(samples.skills)))
+    optimizer = torch.optim.AdamW(learner.parameters(), weight_decay=0.01, betas=(0.9, 0.95))
+    run = TrainingRun(settings.run_folder, learner, optimizer, settings.schedule)
     if resume:
         run.resume()
     random = np.random.default_rng([settings.seed, run.step])
     average = _Average(network)
     batches = samples.batches(random)
     for step in run.steps():
-        given, chunk = next(batches)
-        normal = (chunk - network.action_mean) / network.action_std
+        given, chunk, skill = next(batches)
         prefix_rows = _draw_prefixes(settings, _FLOW_DRAWS * len(chunk))
-        loss = network.loss(given, normal, _FLOW_DRAWS, prefix_rows)
+        loss, figures = learner(given, chunk, skill, prefix_rows)
         run.learn(loss)
         average.take()
-        on_step(step, {"loss": float(loss.detach())})
+        on_step(step, figures)
         if step % 50 == 0:
-            run.note({"train loss": float(loss.detach())})
+            run.note({f"train {name}": value for name, value in figures.items()})
         if (step + 1) % settings.schedule.checkpoint_every == 0:
             run.note(held_out_figures(average.network, samples))
             write(average.network, settings.run_folder / "newest", settings)
     write(average.network, settings.out, settings)
     draw_curves(settings.run_folder, "policy")
     return settings.out
+
+
+class _Learner(nn.Module):
+    """The network with the reader that it learns beside."""
+
+    def __init__(self, network: FlowNetwork, reader: SkillReader) -> None:
+        super().__init__()
+        self.network = network
+        self.reader = reader
+
+    def forward(
+        self,
+        given: PolicyInput,
+        chunk: torch.Tensor,
+        skill: torch.Tensor,
+        prefix_rows: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, dict[str, float]]:
+        """Return the loss and the figures of one batch."""
+        network = self.network
+        normal = (chunk - network.action_mean) / network.action_std
+        condition, _ = network.condition(given)
+        flow = network.flow_loss(condition, normal, _FLOW_DRAWS, prefix_rows)
+        reading, right = self.reader.loss(network.told(condition), skill)
+        return flow + reading, {"loss": float(flow.detach()), "skill read right": right}
 
 
 class _Average:

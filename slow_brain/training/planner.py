@@ -20,10 +20,10 @@ from bridge.training_run import Schedule, TrainingRun, draw_curves
 from slow_brain import checkpoint
 from slow_brain.training.examples import IGNORED, Batch, Exercises, all_texts
 
-# Number of classes of each entry of an exercise's `facts`.
-FACT_CLASSES = (3, 3, 2, 2, 2, 2, 2, 10)
+# Number of classes of each entry of an exercise's `facts`; of one that is IGNORED no loss is taken.
+FACT_CLASSES = (3, 3, 2, 2, 2, 2, 6, 3, 2, 17)
 # The first of them can be seen in the picture; the others depend on the question.
-SEEN_FACTS = 6
+SEEN_FACTS = 8
 _FACTS_WEIGHT, _SEEING_WEIGHT = 0.1, 0.2
 _PICTURES, _QUESTIONS = 24, 1
 _VALIDATION_PICTURES = 192
@@ -58,8 +58,9 @@ class FactReader(nn.Module):
     def loss(self, states: torch.Tensor, facts: torch.Tensor) -> torch.Tensor:
         """Return the summed cross-entropy of ``facts [B, F]``."""
         losses = [
-            functional.cross_entropy(logits, facts[:, number])
-            for number, logits in enumerate(self(states))
+            functional.cross_entropy(logits, known, ignore_index=IGNORED, reduction="sum")
+            / (known != IGNORED).sum().clamp_min(1)
+            for logits, known in zip(self(states), facts.T, strict=True)
         ]
         return torch.stack(losses).sum()
 

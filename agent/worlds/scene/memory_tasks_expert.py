@@ -3,8 +3,11 @@
 # The benchmark offers no public handles for what an oracle is to aim at.
 # pyright: reportPrivateUsage=false, reportUnknownMemberType=false
 
+from dataclasses import asdict
+
 from agent.worlds.scene.expert import SceneExpert
 from agent.worlds.scene.memory_tasks import BUTTONS, SPOTS
+from agent.worlds.scene.memory_tasks_history import MemoryFacts
 from agent.worlds.scene.memory_tasks_oracle import PRESS, PUT_CUBE
 from fast_brain.robots.scene_facts import (
     LOCK_DRAWER,
@@ -24,6 +27,13 @@ MEMORY_SKILLS = (
     *(PRESS.format(button) for button in BUTTONS),
     *(PUT_CUBE.format(spot) for spot in SPOTS),
 )
+
+
+def memory_facts(physics: ScenePhysics, lit: str) -> MemoryFacts:
+    """What is true in the simulation now, as far as memory tasks care; `lit` names a lit button."""
+    cube = physics.data.joint("object_joint_0").qpos[:3]
+    where = {f"cube_{axis}_m": float(cube[index]) for index, axis in enumerate("xyz")}
+    return MemoryFacts.of({**asdict(physics.facts()), **where, "lit": lit})
 
 
 class MemoryExpert(SceneExpert):

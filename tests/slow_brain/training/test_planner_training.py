@@ -29,7 +29,7 @@ def _row(episode: int) -> dict[str, Any]:
     question = {
         "prompt": planner_prompt("open the drawer", [], None),
         "answer": ANSWER,
-        "facts": [0, 1, 0, 0, 1, 0, 0, 4],
+        "facts": [0, 1, 0, 0, 1, 0, IGNORED, 1, 0, 4],
     }
     return {"image": buffer.getvalue(), "episode": episode, "frame": 0, "questions": [question]}
 

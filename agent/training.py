@@ -16,8 +16,11 @@ PLANNER_STEPS, PLANNER_RATE = 8000, 1e-3
 WORDS_STEPS, WORDS_RATE = 3000, 8e-4
 LATENTS_STEPS, LATENTS_RATE = 4000, 6e-4
 RESIDUAL_STEPS, RESIDUAL_RATE = 1500, 1e-3
-# Pictures of scenes that nobody played, for the planner's first look.
-STILLS = 9000
+# What has learnt already goes on at this share of the rate.
+FINE_TUNING = 0.5
+# Pictures of scenes that nobody played, for the planner's first look; and of those that are asked
+# about memory tasks, where there are demonstrations of such.
+STILLS, MEMORY_STILLS = 9000, 5000
 _HELD_OUT_SHARE = 0.08
 
 
@@ -25,7 +28,8 @@ _HELD_OUT_SHARE = 0.08
 class TrainingPlan:
     """Which demonstrations, which folders, how many steps.
 
-    ``work`` keeps checkpoints, curves and everything that can be made again.
+    ``work`` keeps checkpoints, curves and everything that can be made again. ``start_from`` is a
+    folder of weights to learn on from.
     """
 
     datasets: list[Path]
@@ -35,6 +39,12 @@ class TrainingPlan:
     resume: bool = False
     threads: int = 1
     seed: int = 0
+    start_from: Path | None = None
+
+    def schedule(self, steps: int, rate: float) -> Schedule:
+        """How long and how fast: as the plan says, else ``steps``; slower with a head start."""
+        factor = 1.0 if self.start_from is None else FINE_TUNING
+        return Schedule(steps=self.steps or steps, learning_rate=rate * factor)
 
 
 def _require_demonstrations(datasets: list[Path]) -> int:
@@ -44,6 +54,13 @@ def _require_demonstrations(datasets: list[Path]) -> int:
         message = f"There are no demonstrations in {where}. Make them with: agent demos record"
         raise ConfigError(message)
     return count
+
+
+def _have_memory_tasks(datasets: list[Path]) -> bool:
+    from agent.demos.dataset import read_infos
+
+    firsts = (next(read_infos(path), None) for path in datasets)
+    return any(first is not None and "memory_task" in first[1] for first in firsts)
 
 
 def train_planner(plan: TrainingPlan, on_step: OnStep) -> Path:
@@ -59,12 +76,19 @@ def train_planner(plan: TrainingPlan, on_step: OnStep) -> Path:
     episodes = _require_demonstrations(plan.datasets)
     examples = plan.work / "planner_examples.parquet"
     if not (plan.resume and examples.is_file()):
-        build_examples(plan.datasets, examples, plan.seed, still_count=STILLS)
+        build_examples(
+            plan.datasets,
+            examples,
+            plan.seed,
+            still_count=STILLS,
+            memory_still_count=MEMORY_STILLS if _have_memory_tasks(plan.datasets) else 0,
+        )
     settings = PlannerTraining(
         examples=examples,
         run_folder=plan.work / "planner",
         out=plan.out,
-        schedule=Schedule(steps=plan.steps or PLANNER_STEPS, learning_rate=PLANNER_RATE),
+        schedule=plan.schedule(PLANNER_STEPS, PLANNER_RATE),
+        start_from=plan.start_from,
         held_out_from_episode=round(episodes * (1 - _HELD_OUT_SHARE)),
         seed=plan.seed,
         threads=plan.threads,
@@ -74,6 +98,8 @@ def train_planner(plan: TrainingPlan, on_step: OnStep) -> Path:
 
 def train_policy(plan: TrainingPlan, planner: Path, on_step: OnStep) -> Path:
     """Train the fast brain: words first, then the planner's latents; returns the weights' folder.
+
+    With a head start the words are left out.
 
     Raises:
         ConfigError: There are no demonstrations.
@@ -88,11 +114,12 @@ def train_policy(plan: TrainingPlan, planner: Path, on_step: OnStep) -> Path:
     if not (plan.resume and latents.is_file()):
         build_latents(plan.datasets, planner, latents, lambda count: on_step(-count, {}))
     words = plan.work / "policy_words"
-    phases = (
-        (words, words / "weights", None, None, WORDS_STEPS, WORDS_RATE),
-        (plan.work / "policy", plan.out, latents, words / "weights", LATENTS_STEPS, LATENTS_RATE),
-    )
-    for folder, out, told_by, start_from, steps, rate in phases:
+    first = (words, words / "weights", None, None, WORDS_STEPS, WORDS_RATE)
+    start = plan.start_from or words / "weights"
+    second = (plan.work / "policy", plan.out, latents, start, LATENTS_STEPS, LATENTS_RATE)
+    for folder, out, told_by, start_from, steps, rate in (
+        (first, second) if plan.start_from is None else (second,)
+    ):
         settings = PolicyTraining(
             sources=plan.datasets,
             cache=plan.work / "frames",
@@ -100,7 +127,7 @@ def train_policy(plan: TrainingPlan, planner: Path, on_step: OnStep) -> Path:
             start_from=start_from,
             run_folder=folder,
             out=out,
-            schedule=Schedule(steps=plan.steps or steps, learning_rate=rate),
+            schedule=plan.schedule(steps, rate),
             seed=plan.seed,
             threads=plan.threads,
         )

@@ -1,5 +1,6 @@
 """`agent demos record` and `agent train`: from demonstrations to both brains."""
 
+import enum
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +21,22 @@ OutOption = Annotated[
 StepsOption = Annotated[
     int | None, typer.Option(min=1, help="How many steps; as many as the shipped ones had.")
 ]
+StartOption = Annotated[
+    Path | None,
+    typer.Option("--start-from", metavar="FOLDER", help="Weights to learn on from."),
+]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on from the newest checkpoint.")]
 ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the processor to learn with.")]
 _SCENE = Path("datasets/scene")
 _WORK = Path("checkpoints")
 OnStep = Callable[[int, dict[str, float]], None]
+
+
+class Tasks(enum.StrEnum):
+    """What is demonstrated."""
+
+    SCENE = "scene"
+    MEMORY = "memory"
 
 
 @told
@@ -34,6 +46,9 @@ def record(
     seed: SeedOption = 0,
     workers: WorkersOption = 1,
     out: Annotated[Path, typer.Option(help="The dataset's folder.")] = _SCENE,
+    tasks: Annotated[
+        Tasks, typer.Option(help="What the scene shows by itself, or tasks that want a memory.")
+    ] = Tasks.SCENE,
 ) -> None:
     """Record demonstrations in the scene, as a LeRobotDataset v3.
 
@@ -47,7 +62,7 @@ def record(
             worked = float(bool(progress.info.get("success")))
             show(progress.done, {"worked": worked})
 
-        record_series(out, episodes, seed, workers, note)
+        record_series(out, episodes, seed, workers, note, tasks=tasks.value)
     typer.echo(f"Recorded: {out}")
 
 
@@ -57,6 +72,7 @@ def train_planner(
     demos: DemosOption = None,
     work: WorkOption = _WORK,
     out: OutOption = None,
+    start_from: StartOption = None,
     steps: StepsOption = None,
     seed: SeedOption = 0,
     threads: ThreadsOption = 1,
@@ -75,6 +91,7 @@ def train_planner(
         resume=resume,
         threads=threads,
         seed=seed,
+        start_from=start_from,
     )
     with _progress("planner", steps or PLANNER_STEPS) as show:
         folder = train(plan, show)
@@ -90,6 +107,7 @@ def train_policy(
     ] = None,
     work: WorkOption = _WORK,
     out: OutOption = None,
+    start_from: StartOption = None,
     steps: StepsOption = None,
     seed: SeedOption = 0,
     threads: ThreadsOption = 1,
@@ -109,6 +127,7 @@ def train_policy(
         resume=resume,
         threads=threads,
         seed=seed,
+        start_from=start_from,
     )
     with _progress("policy", steps or LATENTS_STEPS) as show:
         folder = train(plan, planner or PLANNER_WEIGHTS, show)

@@ -10,12 +10,16 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from agent.demos.dataset import read_info, recorded_episodes
 from agent.demos.metadata import write_metadata
 from bridge import ConfigError, PluginError, RenderUnavailableError
 
+if TYPE_CHECKING:
+    from agent.demos.record import DemoRecorder
+
+Tasks = Literal["scene", "memory"]
 # Recording is the background's work: a robot or a training beside it goes first.
 _NICENESS = 10
 
@@ -35,6 +39,8 @@ def record_series(
     seed: int,
     workers: int = 1,
     on_progress: Callable[[Progress], None] | None = None,
+    *,
+    tasks: Tasks = "scene",
 ) -> Path:
     """Record what is missing of episodes 0 to `episodes` - 1, then describe the whole.
 
@@ -46,6 +52,7 @@ def record_series(
         seed: Which series; another seed is another series, and needs a folder of its own.
         workers: How many processes record; 1 records in this one.
         on_progress: Called after each episode, from the calling thread.
+        tasks: What is demonstrated: what the picture answers, or what wants a memory.
 
     Returns:
         The folder, which then reads as a LeRobotDataset v3.
@@ -55,9 +62,9 @@ def record_series(
         PluginError: A worker process died; what is recorded stays.
         RenderUnavailableError: There is no OpenGL to take the pictures with.
     """
-    missing = _missing_episodes(root, episodes, seed)
+    missing = _missing_episodes(root, episodes, seed, tasks)
     done = episodes - len(missing)
-    for episode, info in _record(root, missing, seed, workers):
+    for episode, info in _record(root, missing, seed, workers, tasks):
         done += 1
         if on_progress is not None:
             on_progress(Progress(done, episodes, episode, info))
@@ -65,16 +72,17 @@ def record_series(
     return root
 
 
-def _missing_episodes(root: Path, episodes: int, seed: int) -> list[int]:
+def _missing_episodes(root: Path, episodes: int, seed: int, tasks: Tasks) -> list[int]:
     for leftover in root.glob("data/chunk-*/*.partial"):
         leftover.unlink()
     have = recorded_episodes(root)
     for episode in have:
-        found = read_info(root, episode)["seed"]
-        if found != seed:
+        info = read_info(root, episode)
+        found = (info["seed"], "memory" if "memory_task" in info else "scene")
+        if found != (seed, tasks):
             raise ConfigError(
-                f"{root} holds a series of seed {found}, and seed {seed} was asked for. "
-                "Choose another folder, or the same seed."
+                f"{root} holds a series of seed {found[0]} of {found[1]} tasks, and seed {seed} of "
+                f"{tasks} tasks was asked for. Choose another folder, or the same series."
             )
     if have and have[-1] >= episodes:
         raise ConfigError(
@@ -85,27 +93,25 @@ def _missing_episodes(root: Path, episodes: int, seed: int) -> list[int]:
 
 
 def _record(
-    root: Path, missing: list[int], seed: int, workers: int
+    root: Path, missing: list[int], seed: int, workers: int, tasks: Tasks
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     if not missing:
         return iter(())
     if workers == 1:
-        return _record_here(root, missing, seed)
-    return _record_in_processes(root, missing, seed, min(workers, len(missing)))
+        return _record_here(root, missing, seed, tasks)
+    return _record_in_processes(root, missing, seed, min(workers, len(missing)), tasks)
 
 
 def _record_here(
-    root: Path, episodes: Iterable[int], seed: int
+    root: Path, episodes: Iterable[int], seed: int, tasks: Tasks
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    from agent.demos.record import DemoRecorder
-
-    with closing(DemoRecorder(root)) as recorder:
+    with closing(_make_recorder(root, tasks)) as recorder:
         for episode in episodes:
             yield episode, recorder.record(episode, seed)
 
 
 def _record_in_processes(
-    root: Path, missing: list[int], seed: int, workers: int
+    root: Path, missing: list[int], seed: int, workers: int, tasks: Tasks
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     from fast_brain.robots.scene_opengl import HOW_TO_GET_OPENGL, opengl_trouble
 
@@ -115,7 +121,7 @@ def _record_in_processes(
     # Spawned, not forked: OpenGL and the threads of the caller do not survive a fork.
     context = multiprocessing.get_context("spawn")
     pool = concurrent.futures.ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_begin_worker, initargs=(root,)
+        workers, mp_context=context, initializer=_begin_worker, initargs=(root, tasks)
     )
     try:
         futures = {pool.submit(_record_one, episode, seed): episode for episode in missing}
@@ -132,16 +138,25 @@ def _record_in_processes(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _make_recorder(root: Path, tasks: Tasks) -> "DemoRecorder":
+    # The scene takes a second to import, and asking how much is missing does without.
+    if tasks == "memory":
+        from agent.demos.memory_record import MemoryRecorder
+
+        return MemoryRecorder(root)
+    from agent.demos.record import DemoRecorder
+
+    return DemoRecorder(root)
+
+
 _recorder: Any = None
 
 
-def _begin_worker(root: Path) -> None:
+def _begin_worker(root: Path, tasks: Tasks) -> None:
     """Compile the scene once a process."""
-    from agent.demos.record import DemoRecorder
-
     global _recorder  # noqa: PLW0603  # A pool's worker has no other place to keep it.
     os.nice(_NICENESS)
-    _recorder = DemoRecorder(root)
+    _recorder = _make_recorder(root, tasks)
 
 
 def _record_one(episode: int, seed: int) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from fast_brain.training.policy_figures import held_out_figures
 from fast_brain.training.skill_reader import SkillReader
 
 _FLOW_DRAWS = 8
+_EXAMINED = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +100,7 @@ def train_policy(
         if step % 50 == 0:
             run.note({f"train {name}": value for name, value in figures.items()})
         if (step + 1) % settings.schedule.checkpoint_every == 0:
-            run.note(held_out_figures(average.network, samples))
+            run.note(held_out_figures(average.network, samples) | learner.examine(samples))
             write(average.network, settings.run_folder / "newest", settings)
     write(average.network, settings.out, settings)
     draw_curves(settings.run_folder, "policy")
@@ -128,6 +129,16 @@ class _Learner(nn.Module):
         flow = network.flow_loss(condition, normal, _FLOW_DRAWS, prefix_rows)
         reading, right = self.reader.loss(network.told(condition), skill)
         return flow + reading, {"loss": float(flow.detach()), "skill read right": right}
+
+    @torch.no_grad()
+    def examine(self, samples: ChunkSamples) -> dict[str, float]:
+        """How often the demonstrator's skill is read right in episodes that nobody learnt from."""
+        chosen = np.random.default_rng(1).permutation(samples.validation)[:_EXAMINED]
+        given, _ = samples.collate(chosen, np.random.default_rng(1), is_training=False)
+        condition, _ = self.network.condition(given)
+        told = self.network.told(condition)
+        _, right = self.reader.loss(told, samples.skill_numbers(chosen, given))
+        return {"held out skill read right": right}
 
 
 class _Average:

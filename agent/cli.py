@@ -9,6 +9,7 @@ import typer
 from agent.commands import (
     authoring,
     demonstrating,
+    exporting,
     goals,
     looking,
     making,
@@ -67,7 +68,7 @@ _COMMANDS = (
     (trace, "show", tracing.show, "agent trace show last"),
     (trace, "why", tracing.why, "agent trace why last 12.5"),
     (trace, "diff", tracing.diff, "agent trace diff 20260101-120000 last"),
-    (trace, "export", tracing.export, "agent trace export last --to html --out run.html"),
+    (trace, "export", exporting.export, "agent trace export last --to video --out run.mp4"),
     (trace, "prune", tracing.prune, "agent trace prune --keep 20 --yes"),
     (train, "residual", making.train_residual, "agent train residual --demos datasets/scene"),
 )

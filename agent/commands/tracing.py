@@ -1,6 +1,5 @@
 """`agent trace`: what happened in the runs that were recorded, and why."""
 
-import enum
 import json
 import math
 from pathlib import Path
@@ -88,7 +87,7 @@ def why(
     from agent.tracing.show import render_answer
     from agent.tracing.why import why as explain
 
-    answer = explain(find_run(run, runs), _seconds(time))
+    answer = explain(find_run(run, runs), seconds_of(time))
     if as_json:
         typer.echo(json.dumps(answer.as_json(), indent=2))
     else:
@@ -122,40 +121,6 @@ def diff(
         typer.echo(json.dumps(found.as_json(), indent=2))
     else:
         _print(render_difference(found))
-
-
-class Target(enum.StrEnum):
-    """What a run can be turned into."""
-
-    HTML = "html"
-
-
-@told
-def export(
-    run: RunArgument = "last",
-    *,
-    to: Annotated[Target, typer.Option(help="As what; html is a page that opens offline.")] = (
-        Target.HTML
-    ),
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Where to; beside the trace, named after the run."),
-    ] = None,
-    runs: RunsOption = _RUNS,
-) -> None:
-    """Turn a recorded run into a file for others.
-
-    The page has the timeline with subtasks, plans, holds, ladder and faults, and the story as a
-    tree; it needs no network and no script. A file that is there already is not overwritten. The
-    trace itself opens in Foxglove and Rerun as it is.
-    """
-    from agent.tracing.page import export_page
-    from agent.tracing.runs import find_run
-
-    found = find_run(run, runs)
-    target = out or found.parts[0].file.with_name(f"{found.id}.{to.value}")
-    export_page(found, target)
-    typer.echo(f"Written: {target}")
 
 
 @told
@@ -209,7 +174,7 @@ def prune(
     typer.echo(f"{len(unwanted)} runs of {total_mb:.1f} MB {done}.")
 
 
-def _seconds(time: str) -> float:
+def seconds_of(time: str) -> float:
     """A time as `12.5` or `1:02.5` [s]."""
     from bridge.errors import ConfigError
 

@@ -162,7 +162,10 @@ def _episodes_table(
     ]
     # An episode without frames has no statistics; all rows name all columns.
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return pa.Table.from_pydict({name: [row.get(name) for row in rows] for name in names})
+    # A list without words would be one of nothing.
+    types = dict.fromkeys(("tasks", "subtasks", "disturbances"), pa.list_(pa.string()))
+    columns = {name: pa.array([row.get(name) for row in rows], types.get(name)) for name in names}
+    return pa.Table.from_pydict(columns)
 
 
 def _episode_row(episode: _Episode) -> dict[str, Any]:
@@ -179,7 +182,7 @@ def _episode_row(episode: _Episode) -> dict[str, Any]:
         "meta/episodes/file_index": 0,
         "success": bool(episode.info["success"]),
         "subtasks": episode.info["subtasks"],
-        "disturbances": episode.info["disturbances"],
+        "disturbances": episode.info.get("disturbances", []),
     }
 
 

@@ -3,7 +3,9 @@ from pathlib import Path
 
 from written_traces import story, told, write_run
 
-from agent.tracing.page import export_page
+from agent.exporting.stretch import stretch_of
+from agent.exporting.target import Target
+from agent.exporting.targets import export
 from agent.tracing.runs import Run
 
 
@@ -19,7 +21,7 @@ class Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Remember what is open, and links out."""
         self.fetched += [str(value) for name, value in attrs if name in ("src", "href")]
-        if tag != "meta":
+        if tag not in ("meta", "img"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -36,7 +38,8 @@ def test_a_page_tells_the_story_and_needs_nothing_else(tmp_path: Path) -> None:
     goal = told(1.9, "mailbox", "goal", text="<script>alert(1)</script>", id="h", source="test")
     fell = told(1.0, "supervisor", "node.down", node="policy", how="died", reason="a & b")
     target = tmp_path / "run.html"
-    export_page(Run(write_run(tmp_path / "a", [*story(), fell, goal])), target)
+    run = Run(write_run(tmp_path / "a", [*story(), fell, goal]))
+    export(stretch_of(run), Target.HTML, target)
     page = Reader()
     page.feed(target.read_text("utf-8"))
     assert page.open == []

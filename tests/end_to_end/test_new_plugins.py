@@ -2,11 +2,15 @@
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import sysconfig
 import venv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,14 +39,32 @@ class Workplace(NamedTuple):
 
     def run(self, *words: str, cwd: Path | None = None) -> str:
         """Run this Python; what it printed."""
-        path = os.pathsep.join([str(HERE)])
         done = subprocess.run(
             [str(self.python), *words],
             capture_output=True, text=True, check=False, cwd=cwd or self.folder,
-            env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            env=self._environment(),
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    @contextmanager
+    def serving(self, *words: str) -> Iterator[str]:
+        """Run `agent serve`; give its address, and end it as Ctrl-C does."""
+        program = [str(self.python), "-m", "agent.cli", "serve", "--port", "0", *words]
+        with subprocess.Popen(
+            program, stdout=subprocess.PIPE, text=True, cwd=self.folder, env=self._environment()
+        ) as served:
+            assert served.stdout is not None
+            said = list(takewhile(lambda line: "Ctrl-C" not in line, served.stdout))
+            try:
+                (url,) = re.findall(r"http://127\.0\.0\.1:\d+", "".join(said))[:1]
+                yield url
+            finally:
+                served.send_signal(signal.SIGINT)
+                served.communicate(timeout=60)
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def preset(self, kind: str) -> tuple[str, ...]:
         """The preset that came with the plug-in of a kind, or another that uses it."""
@@ -120,6 +142,19 @@ def test_new_plugins_fit(workplace: Workplace) -> None:
         overrides = [word for change in changes for word in ("--set", change)]
         shown = workplace.run("-m", "agent.cli", "check", preset, *overrides)
         assert "the parts fit" in shown
+
+
+@pytest.mark.ray
+def test_an_installed_planner_drives_a_served_robot(workplace: Workplace) -> None:
+    """By its name: `agent serve --set slow_brain.planner=my_planner`, and `agent run` is met."""
+    chosen = ("--set", "slow_brain.planner=my_planner", "--set", "recording.enabled=false")
+    with workplace.serving("--preset", "point_arm", *chosen) as url:
+        goal = ("reach left then reach right", "--url", url, "--timeout-s", "60")
+        shown = workplace.run("-m", "agent.cli", "run", *goal, "--json", "result.json")
+    assert "reach right" in shown
+    result = json.loads((workplace.folder / "result.json").read_text("utf-8"))
+    assert result["success"], result
+    assert [each["text"] for each in result["subtasks"]] == ["reach left", "reach right"]
 
 
 def test_a_plugin_is_found_by_its_path_without_being_installed(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def frame(title: str, place: str, role: Role) -> Generator[ui.element]:
             stop.props(
                 'color=negative unelevated no-wrap aria-label="Stop the robot" data-testid="estop"'
             )
-    with ui.element("main").classes("w-full max-w-screen-2xl mx-auto"):
+    with ui.element("div").classes("w-full max-w-screen-2xl mx-auto"):
         yield slot
 
 

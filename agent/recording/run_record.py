@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
@@ -24,12 +25,13 @@ def about_run(settings_json: str) -> dict[str, str]:
     return {
         "settings": settings_json,
         "seeds": json.dumps(seeds),
-        "versions": json.dumps(versions()),
+        "versions": json.dumps(dict(versions())),
         "commit": commit(Path(__file__).parents[2]),
     }
 
 
-def versions() -> dict[str, str]:
+@cache
+def versions() -> Mapping[str, str]:
     """Of what is installed here, of those that decide how a run comes out."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for name in _DISTRIBUTIONS:

@@ -1,0 +1,60 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.recording.reading import Trace
+from agent.tracing.observations import recorded_observations
+from agent.tracing.runs import Run
+
+ROOT, TRIES = Path(__file__).parents[3], 100
+SECOND_NS = 1_000_000_000
+# As in `killed_recorders.py`.
+EMIT_NS = 10_000_000
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, int]]:
+    """The folders of a hundred recorders that were killed, and how many events each had emitted."""
+    folder = tmp_path_factory.mktemp("killed")
+    program = Path(__file__).with_name("killed_recorders.py")
+    done = subprocess.run(
+        [sys.executable, str(program), str(folder), str(TRIES), "7"],
+        check=True,
+        capture_output=True,
+        timeout=110,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    emitted: list[int] = json.loads(done.stdout)
+    return [(folder / str(number) / "run", count) for number, count in enumerate(emitted)]
+
+
+@pytest.mark.timeout(120)
+def test_a_hundred_kills_cost_at_most_the_last_second_each(
+    killed: list[tuple[Path, int]],
+) -> None:
+    """Each file opens, its events are the first that were told, and at most a second is missing."""
+    for folder, emitted in killed:
+        if not folder.exists():
+            assert emitted < SECOND_NS / EMIT_NS
+            continue
+        trace = Trace(folder)
+        numbers = [event.facts["number"] for event in trace if event.kind == "tick"]
+        assert numbers == list(range(len(numbers)))
+        assert (emitted - len(numbers)) * EMIT_NS <= SECOND_NS
+        assert not trace.is_complete
+
+
+def test_what_a_killed_recorder_left_has_its_pictures(killed: list[tuple[Path, int]]) -> None:
+    """What was sensed is read back with its pictures, but for what was in the last second."""
+    for folder, emitted in killed[:10]:
+        if emitted * EMIT_NS < SECOND_NS:
+            continue
+        run = Run(folder)
+        last_ns = run.end_ns - SECOND_NS
+        seen = [each for each in recorded_observations(run) if each.stamp_ns <= last_ns]
+        assert all(each.images["front"].shape == (32, 32, 3) for each in seen)
+        assert "It ends in the middle: the run goes on, or it was killed." in run.notes

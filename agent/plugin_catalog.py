@@ -3,13 +3,15 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, get_args
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
+from agent.catalog_notes import CatalogNotes
 from agent.spec_words import in_words
 from bridge.errors import TandemError
 from bridge.nodes import blaming
@@ -32,7 +34,7 @@ class PluginEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    kind: str
+    kind: PluginKind
     name: str
     target: str
     distribution: str
@@ -45,14 +47,22 @@ class PluginEntry(BaseModel):
     trouble: str = ""
 
 
-def read_catalog(*, make: bool = False) -> tuple[PluginEntry, ...]:
-    """Import every installed plug-in and describe it; none can break the list.
+def read_catalog(
+    *, make: bool = False, notes: CatalogNotes | None = None
+) -> tuple[PluginEntry, ...]:
+    """Describe every installed plug-in; none can break the list.
+
+    A plug-in is imported if it has changed since it was described last.
 
     Args:
         make: Also make those that need nothing, to learn what they declare; takes seconds.
+        notes: What was learned the last time; the user's own if left out.
     """
+    known = CatalogNotes() if notes is None else notes
     kinds: tuple[PluginKind, ...] = get_args(PluginKind)
-    return tuple(_describe(kind, info, make=make) for kind in kinds for info in list_plugins(kind))
+    found = [_entry(kind, info, known) for kind in kinds for info in list_plugins(kind)]
+    known.save()
+    return tuple(_made(entry) if make else entry for entry in found)
 
 
 def plural(kind: str) -> str:
@@ -60,7 +70,19 @@ def plural(kind: str) -> str:
     return f"{kind.removesuffix('y')}ies" if kind.endswith("y") else f"{kind}s"
 
 
-def _describe(kind: PluginKind, info: PluginInfo, *, make: bool) -> PluginEntry:
+def _entry(kind: PluginKind, info: PluginInfo, notes: CatalogNotes) -> PluginEntry:
+    """What there is to say without making it: noted before, or found out now."""
+    said = notes.find(info)
+    if said is not None:
+        with suppress(ValidationError):
+            return PluginEntry.model_validate(said)
+    entry = _describe(kind, info)
+    if not entry.trouble:
+        notes.note(info, entry.model_dump())
+    return entry
+
+
+def _describe(kind: PluginKind, info: PluginInfo) -> PluginEntry:
     entry = PluginEntry(
         kind=kind,
         name=info.name,
@@ -73,7 +95,7 @@ def _describe(kind: PluginKind, info: PluginInfo, *, make: bool) -> PluginEntry:
     except TandemError as error:
         return entry.model_copy(update={"trouble": str(error)})
     parameters = _parameters(factory)
-    described = entry.model_copy(
+    return entry.model_copy(
         update={
             "what": _first_sentence(factory),
             "options": options_schema(factory),
@@ -81,10 +103,14 @@ def _describe(kind: PluginKind, info: PluginInfo, *, make: bool) -> PluginEntry:
             **_told_of(getattr(factory, "spec", None)),
         }
     )
-    needs = {*described.filled_in, *described.options.get("required", ())} - {"clock"}
-    if not make or described.declares is not None or kind not in _DECLARING or needs:
-        return described
-    return described.model_copy(update=_made_to_tell(kind, info.name))
+
+
+def _made(entry: PluginEntry) -> PluginEntry:
+    """The same, with what it declares if it can be made without anything."""
+    needs = {*entry.filled_in, *entry.options.get("required", ())} - {"clock"}
+    if entry.trouble or entry.declares is not None or entry.kind not in _DECLARING or needs:
+        return entry
+    return entry.model_copy(update=_made_to_tell(entry.kind, entry.name))
 
 
 def _made_to_tell(kind: PluginKind, name: str) -> dict[str, object]:

@@ -29,8 +29,10 @@ def new_run_folder(root: Path) -> Path:
     raise FileExistsError(f"{root} holds a thousand runs of this second")
 
 
-def prune_traces(root: Path, settings: RecordingConfig, keep: Path) -> list[Path]:
-    """Remove the oldest traces beyond `keep_runs` runs or `max_megabytes` in all.
+def prune_traces(
+    root: Path, settings: RecordingConfig, keep: Path, now: dt.datetime | None = None
+) -> list[Path]:
+    """Remove traces older than `keep_days`, and the oldest beyond the other two limits.
 
     Only files of traces go, and folders that they leave empty; films and results stay.
 
@@ -38,6 +40,7 @@ def prune_traces(root: Path, settings: RecordingConfig, keep: Path) -> list[Path
         root: The folder of the runs' folders.
         settings: How much may stay.
         keep: The file being written now, which is never removed.
+        now: The time of day; asked for if None.
 
     Returns:
         What was removed, the oldest first.
@@ -46,7 +49,12 @@ def prune_traces(root: Path, settings: RecordingConfig, keep: Path) -> list[Path
     files = sorted(root.glob(f"*/{TRACE_FILES}"))
     runs = sorted({file.parent for file in files} - {keep.parent})
     too_many = max(0, len(runs) + 1 - settings.keep_runs)
-    outdated = [file for file in files if file.parent in runs[:too_many]]
+    oldest = (now or dt.datetime.now(tz=dt.UTC)) - dt.timedelta(days=settings.keep_days)
+    outdated = [
+        file
+        for file in files
+        if file.parent in runs[:too_many] or (file != keep and _is_before(file, oldest))
+    ]
     left = [file for file in files if file not in outdated]
     # The run under way goes last, whatever its folder is called.
     left.sort(key=lambda file: (file.parent == keep.parent, file))
@@ -58,6 +66,14 @@ def prune_traces(root: Path, settings: RecordingConfig, keep: Path) -> list[Path
         size -= _size_of(file)
         outdated.append(file)
     return [file for file in outdated if _removed(file)]
+
+
+def _is_before(file: Path, moment: dt.datetime) -> bool:
+    """Whether it was last written to before a moment; one that is gone was not."""
+    try:
+        return file.stat().st_mtime < moment.timestamp()
+    except OSError:
+        return False
 
 
 def _size_of(file: Path) -> int:

@@ -2,7 +2,8 @@
 
 A name such as `goal.text` or `thoughts` is the end of a path: the kind of an event, then the names
 of its facts, one in another, joined by dots. `goal.text` meets the text of event `goal` and the
-text of the goal inside event `planning`. Pictures are `images` or `images.<camera>`.
+text of the goal inside event `planning`. Pictures are `images` or `images.<camera>`, measurements
+`proprioception.<name>`. Of all else only words are hidden, never numbers.
 """
 
 import json
@@ -11,6 +12,7 @@ from typing import Any, cast
 
 from msgspec.structs import replace
 
+from agent.recording.observation_facts import OBSERVATION
 from bridge.trace import TraceEvent
 
 REDACTED = "(redacted)"
@@ -69,7 +71,7 @@ class Redaction:
 
     def _cleaned(self, path: tuple[str, ...], value: object) -> Any:  # noqa: ANN401  # JSON.
         if self.hides(*path):
-            return self._hidden(value)
+            return self._hidden(value, keeps_numbers=path[0] != OBSERVATION)
         match value:
             case str():
                 return self._without_words(value)
@@ -91,19 +93,26 @@ class Redaction:
         hidden = is_named and self.hides(_PICTURES, camera)
         return f"{camera}={REDACTED}" if hidden else item
 
-    def _hidden(self, value: object) -> Any:  # noqa: ANN401  # JSON.
-        """In place of a value: as many things, so that it still reads as what it was."""
+    def _hidden(self, value: object, *, keeps_numbers: bool) -> Any:  # noqa: ANN401  # JSON.
+        """In place of a value: as many things, so that it still reads as what it was.
+
+        Numbers stay, for a trace is read by them; but not what the robot sensed.
+        """
         match value:
             case str():
                 self._remember(value)
                 return REDACTED
             case dict():
                 facts = cast("dict[str, object]", value)
-                return {name: self._hidden(each) for name, each in facts.items()}
+                return {
+                    name: self._hidden(each, keeps_numbers=keeps_numbers)
+                    for name, each in facts.items()
+                }
             case list() | tuple():
-                return [self._hidden(item) for item in cast("Sequence[object]", value)]
+                items = cast("Sequence[object]", value)
+                return [self._hidden(item, keeps_numbers=keeps_numbers) for item in items]
             case _:
-                return None
+                return value if keeps_numbers else None
 
     def _remember(self, words: str) -> None:
         if len(words) < _SHORTEST:

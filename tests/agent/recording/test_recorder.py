@@ -1,3 +1,4 @@
+import datetime as dt
 import errno
 import json
 import os
@@ -249,6 +250,19 @@ def test_old_runs_go_and_what_is_not_a_trace_stays(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         folder.name for folder in (folders[0], *folders[3:])
     )
+
+
+def test_what_is_too_old_goes_whatever_room_there_is(tmp_path: Path) -> None:
+    """A trace written before `keep_days` is removed; one of yesterday and the new one stay."""
+    now = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    files = [new_run_folder(tmp_path) / "trace-001.mcap" for _ in range(3)]
+    for file, age_days in zip(files, (8, 1, 100), strict=True):
+        file.write_bytes(b"x")
+        written = (now - dt.timedelta(days=age_days)).timestamp()
+        os.utime(file, (written, written))
+    gone = prune_traces(tmp_path, RecordingConfig(keep_days=7), keep=files[-1], now=now)
+    assert gone == files[:1]
+    assert [file.exists() for file in files] == [False, True, True]
 
 
 def test_no_trace_is_answered_with_where_traces_are(tmp_path: Path) -> None:

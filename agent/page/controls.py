@@ -89,8 +89,10 @@ class GoalPanel:
                 ("hold", "back_hand", "Come to rest; the planner goes on thinking"),
                 ("resume", "play_arrow", "Go on with the same goal and subtask"),
             ):
-                button = ui.button(name, icon=icon, on_click=partial(self._do, name))
-                button.props(f'outline no-caps dense aria-label="{tip}" data-testid="{name}"')
+                button = ui.button(name, icon=icon, color=None, on_click=partial(self._do, name))
+                button.props(
+                    f'outline no-caps dense color=link aria-label="{tip}" data-testid="{name}"'
+                )
                 self._buttons[name] = button.classes("px-2").tooltip(tip)
 
     def _draw_history(self, history: tuple[GoalRecord, ...]) -> None:

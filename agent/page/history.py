@@ -24,7 +24,7 @@ _NS_PER_S = 1_000_000_000
 _KEPT_S = 600.0
 _MOST_BARS = 3000
 _MOST_IN_LANE = 300
-_MOST_POINTS = 600
+_MOST_POINTS = 300
 _MOST_MEMORIES = 120
 # Moments that can be gone back to, one a second.
 _VIEW_EVERY_S = 1.0

@@ -19,6 +19,21 @@ _PHASE_COLOURS = {
 }
 
 
+# In the browser, which alone can know that nothing comes any more, whoever is to blame.
+_WATCH_FOR_OLD = """
+let said = '', since = performance.now();
+setInterval(() => {
+  const beat = document.querySelector('[data-testid=beat]');
+  const bar = document.querySelector('[data-testid=stale]');
+  if (!beat || !bar) return;
+  if (beat.textContent !== said) { said = beat.textContent; since = performance.now(); }
+  const old = Math.floor((performance.now() - since) / 1000);
+  bar.toggleAttribute('data-old', old >= 3);
+  if (old >= 3) bar.textContent = `What is shown is ${old} s old: nothing comes from the server.`;
+}, 500);
+"""
+
+
 class LivePage:
     """One browser's view of the run; built when the browser opens it."""
 
@@ -34,6 +49,7 @@ class LivePage:
             with slot:
                 self._phase = ui.badge("").classes("text-sm px-2 py-1 ellipsis")
                 self._phase.props('data-testid="phase" role="status"')
+            self._draw_age()
             self._alarm = AlarmBar(state, role, self.refresh)
             with ui.element("div").classes("columns"):
                 with ui.element("div").classes("side"):
@@ -55,6 +71,7 @@ class LivePage:
         if view is self._shown:
             return
         self._shown = view
+        self._beat.set_text(f"{view.at_s:.1f}")
         self._phase.set_text(view.phase)
         self._phase.props(f"color={_PHASE_COLOURS.get(view.phase, 'grey-7')}")
         self._alarm.show(view)
@@ -67,6 +84,12 @@ class LivePage:
             self._timeline.show(charts.timeline, self._back_s)
             self._curves.show(charts.curves)
 
+    def _draw_age(self) -> None:
+        """A bar that the browser shows by itself when nothing comes any more."""
+        ui.element("div").classes("stale").props('role="alert" data-testid="stale"')
+        self._beat = ui.label().classes("sr-only").props('aria-hidden="true" data-testid="beat"')
+        ui.add_body_html(f"<script>{_WATCH_FOR_OLD}</script>")
+
     def _show(self, view: RunView) -> None:
         for each in (self._cameras, self._subtasks, self._thoughts, self._figures):
             each.show(view)
@@ -74,8 +97,8 @@ class LivePage:
     def _draw_way_back(self) -> None:
         with self._timeline.below, ui.row().classes("items-center gap-2 w-full no-wrap"):
             self._moment = ui.label().classes("muted text-sm wrap").props('data-testid="moment"')
-            self._now = ui.button("Back to now", on_click=lambda: self._look_back(None))
-            self._now.props('outline dense no-caps data-testid="back-to-now"')
+            self._now = ui.button("Back to now", color=None, on_click=lambda: self._look_back(None))
+            self._now.props('outline dense no-caps color=link data-testid="back-to-now"')
         self._say_moment()
 
     def _look_back(self, at_s: float | None) -> None:

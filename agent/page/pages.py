@@ -19,6 +19,9 @@ from bridge.errors import TandemError
 
 # Of a browser that cannot keep up; what it missed it gets by loading the page again.
 _MOST_MESSAGES = 200
+# A browser may be gone for so long and goes on where it was; also for how long one may be silent on
+# a busy machine before its connection is taken for lost [s].
+_LOST_FOR_S = 8.0
 _IMAGE_CACHE = "private, max-age=31536000, immutable"
 
 
@@ -39,6 +42,7 @@ def add_page(app: FastAPI) -> None:
         title=f"Tandem · {state.config.robot.kind}",
         dark=None,
         language="en-US",
+        reconnect_timeout=_LOST_FOR_S,
         message_history_length=_MOST_MESSAGES,
         show_welcome_message=False,
     )

@@ -80,14 +80,14 @@ class RecordedPage:
                 min=0.0, max=max(self._length_s, _STEP_S), step=0.01, value=self._at_s
             )
             self._slider.classes("grow mx-2").props(
-                'aria-label="Moment of the run in seconds" data-testid="scrubber"'
+                'color=link aria-label="Moment of the run in seconds" data-testid="scrubber"'
             )
             self._slider.on_value_change(lambda event: self.go_to(float(event.value or 0.0)))
             self._moment = ui.label().classes("times").props('data-testid="moment"')
 
     def _button(self, icon: str, words: str, name: str, step_s: float) -> None:
-        button = ui.button(icon=icon, on_click=lambda: self.go_to(self._at_s + step_s))
-        button.props(f'flat round dense aria-label="{words}" data-testid="{name}"')
+        button = ui.button(icon=icon, color=None, on_click=lambda: self.go_to(self._at_s + step_s))
+        button.props(f'flat round dense color=link aria-label="{words}" data-testid="{name}"')
 
     def go_to(self, time_s: float) -> None:
         """Look at another moment [s since the recording began]."""
@@ -135,8 +135,8 @@ class RecordedPage:
         """Since when a reason holds; a click goes there."""
         if at_s is None:
             return
-        button = ui.button(f"{at_s:.3f} s", on_click=lambda: self.go_to(at_s))
-        button.props(f'flat dense no-caps size=sm aria-label="Go to {at_s:.3f} s"')
+        button = ui.button(f"{at_s:.3f} s", color=None, on_click=lambda: self.go_to(at_s))
+        button.props(f'flat dense no-caps size=sm color=link aria-label="Go to {at_s:.3f} s"')
 
     def _switch_play(self) -> None:
         is_playing = not self._player.active

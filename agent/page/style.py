@@ -39,7 +39,7 @@ details[open] > summary::after { content: "▾"; }
 .scroll { overflow-x: auto; }
 .nicegui-echart svg text { stroke: none !important; }
 .nicegui-echart svg text:not([fill="#fff"]) { fill: var(--muted); fill-opacity: 1; }
-.body--dark .text-primary { color: var(--active) !important; }
+.text-link { color: var(--active); }
 .link { color: var(--active); text-decoration: none; }
 .link:hover { text-decoration: underline; }
 .q-header .link { color: #fff; opacity: .9; }
@@ -48,6 +48,9 @@ details[open] > summary::after { content: "▾"; }
 .q-header :focus-visible { outline-color: #fff; }
 .sr-only { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
            white-space: nowrap; }
+.stale { display: none; }
+.stale[data-old] { display: block; background: #92400e; color: #fff; border-radius: 6px;
+                   padding: 8px 16px; margin-bottom: 12px; }
 #popup { left: 50%; transform: translateX(-50%); width: min(92vw, 30rem); margin: 1em 0;
          background: #7f1d1d !important; color: #fff; border: 0; z-index: 9999; }
 #popup[aria-hidden="false"] { transition-delay: 300ms; }

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from bridge.messages import LoopStatus, PlanningStatus, WorldReport
+from agent.recording.latent_facts import facts_of_latent
+from bridge.messages import Latent, LoopStatus, PlanningStatus, WorldReport
 from bridge.nodes import Mailboxes
 from bridge.trace import TraceEvent
 
@@ -46,10 +47,17 @@ class Sampler:
         if saying == said:
             return None
         self._last[role] = (now_ns, saying)
-        return TraceEvent(kind=role, stamp_ns=message.stamp_ns, facts=facts)
+        return TraceEvent(kind=role, stamp_ns=_stamp_of(message), facts=facts)
+
+
+def _stamp_of(message: Any) -> int:  # noqa: ANN401  # The mailbox's own type.
+    stamp_ns: int = message.ready_stamp_ns if isinstance(message, Latent) else message.stamp_ns
+    return stamp_ns
 
 
 def _facts_of(message: msgspec.Struct) -> dict[str, Any]:
+    if isinstance(message, Latent):
+        return facts_of_latent(message)
     facts: dict[str, Any] = msgspec.to_builtins(message)
     for name in ("stamp_ns", "type"):
         facts.pop(name, None)

@@ -14,6 +14,7 @@ from bridge.messages import (
     PauseRequest,
     PlanningStatus,
     Remark,
+    Skills,
     StopRequest,
     WorldReport,
 )
@@ -49,7 +50,7 @@ def _robot(config: AgentConfig) -> NodeSpec:
         config=_fast_brain_settings(config),
         rate_hz=config.fast_brain.control_rate_hz,
         inputs=_same("command", "stop", "watchdog_stop"),
-        outputs=_same("observation", "world"),
+        outputs=_same("observation", "skills", "world"),
         hang_after_s=config.runtime.hang_after_s,
     )
 
@@ -61,8 +62,12 @@ def _planner(config: AgentConfig) -> NodeSpec:
         name="planner",
         node_class="slow_brain.planning_node:PlanningNode",
         config=config.slow_brain,
-        rate_hz=config.slow_brain.poll_rate_hz,
-        inputs=_same("goal", "remark", "pause", "observation", "chunk", "loop_status", *world),
+        # So that a person's word is heard within one period of the control loop; what else there is
+        # to do is looked at more rarely.
+        rate_hz=max(config.fast_brain.control_rate_hz, config.slow_brain.poll_rate_hz),
+        inputs=_same(
+            "goal", "remark", "pause", "skills", "observation", "chunk", "loop_status", *world
+        ),
         outputs=_same("planning", "latent"),
         virtual_latency_s=config.runtime.planner_latency_s,
         # Its status, which it publishes at each beat.
@@ -136,6 +141,7 @@ def _mailboxes(config: AgentConfig) -> tuple[MailboxSpec, ...]:
         _mailbox("stop", StopRequest, external=True),
         _mailbox("pause", PauseRequest, external=True),
         _mailbox("observation", Observation, runtime.observation_limit_bytes),
+        _mailbox("skills", Skills),
         _mailbox("planning", PlanningStatus, _MEDIUM_BYTES),
         _mailbox("latent", Latent, runtime.latent_limit_bytes),
         _mailbox("chunk", ActionChunk, _MEDIUM_BYTES),

@@ -12,6 +12,7 @@
     ├── PluginError              the plug-in's author: a verb raised or did not load
     │   └── PluginSlowError      … or took longer than it may
     ├── ContractError            whoever made the data: a leaf is not what the spec says
+    │   └── PlanRefusedError     the planner: this robot cannot do a step of it, or not now
     ├── TransportError           whoever wired the processes: bytes or a mailbox are unusable
     ├── RobotFault               the robot: stop, and call a person
     └── RuntimeStopped           nobody: the run is over, and says why
@@ -158,6 +159,10 @@ class ContractError(TandemError):
         self.expected = _quote(expected)
         self.got = _quote(got)
         super().__init__(f"{leaf}: expected {self.expected}, got {self.got}")
+
+
+class PlanRefusedError(ContractError):
+    """Raised when a plan is as it should be, but this robot cannot do what it says, or not now."""
 
 
 class TransportError(TandemError):

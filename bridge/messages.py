@@ -74,6 +74,23 @@ class Thought(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     stamp_ns: int
 
 
+class Reply(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """All that a planner's model wrote for one answer, word for word, whatever became of it."""
+
+    text: str
+    plan_id: str
+
+
+class Wait(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The planner has no plan now, and that is no error: what it waits for, in words.
+
+    What is under way goes on; if nothing is, the robot is held. It costs no budget.
+    """
+
+    reason: str
+    plan_id: str
+
+
 class SubtaskState(StrEnum):
     """Where a subtask stands; pending → active → done | failed | skipped are the only moves."""
 
@@ -145,17 +162,34 @@ class Latent(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
 class PlanRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
     """All a planner gets to think with; `plan_id` is the id its plan and thoughts must carry.
 
-    `remarks` are what people have said about the goal since, the newest last.
+    `finished` are the newest subtasks that were done, oldest first, and `finished_count` is how
+    many there were in all: it is never less than those listed. `remarks` are what people have said
+    about the goal since, the newest last. `skills` are the only subtasks that the robot knows;
+    empty if it has not said. `rested_ns` [ns] is how long people have made the robot wait in this
+    run: whoever measures time between two requests takes off by how much it grew.
     """
 
     observation: Observation
     goal: Goal
     finished: tuple[Subtask, ...] = ()
     current: Subtask | None = None
-    memory_summary: str = ""
     trigger: str
     plan_id: str
     remarks: tuple[str, ...] = ()
+    finished_count: int = 0
+    skills: tuple[str, ...] = ()
+    rested_ns: int = 0
+
+    def __post_init__(self) -> None:
+        if self.finished_count < len(self.finished):
+            force_setattr(self, "finished_count", len(self.finished))
+
+
+class Skills(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What a robot says it can be asked for, as subtasks; empty if it does not say."""
+
+    names: tuple[str, ...]
+    stamp_ns: int
 
 
 class ActionChunk(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
@@ -308,8 +342,10 @@ class MemorySnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class PlanningStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What the slow brain is doing, for display and traces; a planner that is restarted resumes it.
 
-    `subtasks` carry their states; `thoughts` are those of the plan being written. The active
-    subtask began at `active_since_ns`; `replans` counts against the budget.
+    `subtasks` carry their states; of those that are over only the newest are among them, while
+    `subtasks_begun` and `subtasks_done` count all. `thoughts` are those of the plan being written.
+    The active subtask began at `active_since_ns`; `replans` counts against the budget.
+    `rested_ns` [ns] is how long people had made the robot wait in this run.
     """
 
     phase: Literal["idle", "thinking", "acting", "goal_done", "goal_failed"]
@@ -324,6 +360,9 @@ class PlanningStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     plans_made: int = 0
     replans: int = 0
     active_since_ns: int = 0
+    subtasks_begun: int = 0
+    subtasks_done: int = 0
+    rested_ns: int = 0
 
 
 class SectionFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -424,16 +463,22 @@ class NodeHealth(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     notice: str = ""
 
 
+# What a planner yields while it thinks. None is nothing new: a moment in which it may be ended.
+Thinking = Thought | Reply | Plan | Latent | Wait | None
+
 Message = (
     Observation
     | Goal
     | Remark
     | Thought
+    | Reply
+    | Wait
     | Subtask
     | SubtaskReport
     | Plan
     | Latent
     | PlanRequest
+    | Skills
     | ActionChunk
     | Verdict
     | Command

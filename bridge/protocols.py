@@ -19,11 +19,10 @@ from bridge.messages import (
     MemoryView,
     Observation,
     PickedAction,
-    Plan,
     PlanRequest,
     Subtask,
     SubtaskReport,
-    Thought,
+    Thinking,
     WorldReport,
 )
 from bridge.specs import PlannerSpec, PolicySpec, RobotSpec
@@ -53,11 +52,17 @@ class Planner(Protocol):
         """What it needs and gives. Constant; read before anything moves."""
         ...
 
-    def plan(self, request: PlanRequest) -> Iterator[Thought | Plan | Latent]:
+    def plan(self, request: PlanRequest) -> Iterator[Thinking]:
         """Think, and yield results as they come: thoughts, one plan, any number of latents.
 
         The plan and the thoughts carry `request.plan_id`; a latent carries the stamp of
-        `request.observation`. A latent may come before the text ends.
+        `request.observation`. A latent may come before the text ends. None may be yielded at any
+        time, as between two tokens: a planner that does is ended sooner when a person says
+        something. A `Wait` in place of the plan says that there is none now, a `Reply` is the
+        model's own words, for the trace.
+
+        A plan that is refused, because the robot cannot do a step of it, is answered with a
+        `PlanRefusedError` raised at its yield. A generator may catch it and yield another plan.
 
         Called: when a trigger fires, from the planner's process, one call at a time. May take
             seconds; between two yields it may be closed (`GeneratorExit`) because a newer request

@@ -313,8 +313,9 @@ class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class RobotSpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What a robot senses and obeys.
 
-    `hold` says in words what it does when it is told nothing; `skills` are the goals or verbs a
-    person may ask of it.
+    `hold` says in words what it does when it is told nothing. `skills` are the subtasks that it can
+    be asked for, in the words that its policy knows: a plan with any other step is refused. Empty
+    lets all pass.
 
     `rest_action` [A] is what it is sent while it is held: the action that means no motion, such as
     zeros for a "delta" action or a torque. None is for robots that take targets: they are braked

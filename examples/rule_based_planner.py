@@ -14,7 +14,7 @@ class RuleBasedPlanner:
     def plan(self, request: PlanRequest) -> Iterator[Plan]:
         """Plan what is left."""
         is_done = request.current is not None
-        left = request.goal.text.split(" then ")[len(request.finished) + is_done :]
+        left = request.goal.text.split(" then ")[request.finished_count + is_done :]
         steps = tuple(Subtask(id=f"{request.plan_id}.{n}", text=t) for n, t in enumerate(left))
         seen_ns = request.observation.stamp_ns
         yield Plan(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from bridge.clock import seconds_between
 from bridge.errors import ConfigError
-from bridge.messages import Command, Decision, Hold, Observation, Verdict
+from bridge.messages import Command, Decision, Hold, Observation, Skills, Verdict
 from bridge.nodes import Mailboxes, blaming, publish_output, read_input
 from bridge.protocols import Clock, Robot, SimulatedRobot
 from bridge.specs import RobotSpec
@@ -25,6 +25,8 @@ _OF_NO_CHUNK = -1
 
 class RobotNode:
     """Reads `command`, `stop`, `watchdog_stop`; writes `observation`, and `world` of a simulator.
+
+    What the robot can be asked for stands in `skills` from its start on.
 
     Of the two stop mailboxes the newest request counts. One that is latched stops the robot, and
     no command is passed on until a person releases it with a newer one that is not latched; some
@@ -83,6 +85,8 @@ class RobotNode:
             self._robot.connect()
         self._watch = ObservationWatch(self._robot.spec.observation)
         self._states = RobotStates(self._robot, self._config.robot.kind, self._outputs)
+        skills = Skills(names=self._robot.spec.skills, stamp_ns=self._clock.now_ns())
+        publish_output(self._outputs, "skills", skills)
         if isinstance(self._robot, SimulatedRobot):
             self._simulator = self._robot
             seed, options = self._config.robot.seed, self._config.robot.reset_options

@@ -14,6 +14,7 @@ from bridge.messages import (
     Goal,
     Latent,
     Observation,
+    PauseRequest,
     Plan,
     PlanningStatus,
     PlanRequest,
@@ -25,6 +26,7 @@ from bridge.messages import (
 )
 from bridge.specs import LatentSpec
 from slow_brain.config import SlowBrainConfig
+from slow_brain.pauses import Pauses
 from slow_brain.scene_change import SceneChange
 from slow_brain.subtask_state import SubtaskList
 from slow_brain.triggers import Trigger, TriggerKind, TriggerPolicy
@@ -33,6 +35,12 @@ Phase = Literal["idle", "thinking", "acting", "goal_done", "goal_failed"]
 _NANOSECONDS = 1_000_000_000
 # A person who goes on talking must not make the planner's prompt grow.
 _REMARKS_KEPT = 8
+_LONGEST_REMARK = 500
+# Nor must an error with a long text fill what is shown to everybody.
+_LONGEST_REASON = 1000
+# Far above what a model may write for one plan: for planners that think aloud without end.
+_MOST_THOUGHTS = 400
+_MOST_THOUGHT_LETTERS = 12_000
 
 
 class PlanningLoop:
@@ -59,10 +67,12 @@ class PlanningLoop:
             plan_age_s=1 / config.rate_hz,
             replans_per_goal=config.replan_budget,
         )
+        self._pauses = Pauses()
         self._scene = SceneChange(config.scene_change)
         self._seen: Observation | None = None
         self._remarks: tuple[str, ...] = ()
         self._remark_id = ""
+        self._skills: tuple[str, ...] = ()
         self._trigger: Trigger | None = None
         self._not_before_ns = 0
         self._planned_stamp_ns = -1
@@ -96,6 +106,11 @@ class PlanningLoop:
         return self._triggers.replans
 
     @property
+    def pauses(self) -> Pauses:
+        """Whether people make the robot wait, and how long they have in all."""
+        return self._pauses
+
+    @property
     def plan(self) -> Plan | None:
         """The newest plan for the goal."""
         return self._plan
@@ -104,6 +119,25 @@ class PlanningLoop:
     def trigger(self) -> Trigger | None:
         """Why the planner was asked last, and what caused it."""
         return self._trigger
+
+    @property
+    def thoughts(self) -> tuple[Thought, ...]:
+        """The newest thoughts of the plan that is being written, or was written last."""
+        return self._thoughts
+
+    @property
+    def seen(self) -> Observation | None:
+        """The newest observation that it was shown."""
+        return self._seen
+
+    def see(self, observation: Observation | None) -> None:
+        """What is noticed from now on was noticed when this was seen; None changes nothing."""
+        if observation is not None:
+            self._seen = observation
+
+    def learn_skills(self, skills: tuple[str, ...]) -> None:
+        """The robot's subtasks, which every planner is told of; empty for any."""
+        self._skills = skills
 
     def follow(self, goal: Goal) -> None:
         """Drop everything and follow `goal`: the next request is made at once."""
@@ -125,17 +159,31 @@ class PlanningLoop:
             return
         self.follow(status.goal)
         self._phase, self._reason = status.phase, status.reason
-        self._subtasks.restore(status.subtasks)
+        self._subtasks.restore(status)
         self._plan, self._plan_latency_s = status.plan, status.plan_latency_s
+        self._pauses.resume(status.rested_ns)
         self._plans_made, self._active_since_ns = status.plans_made, status.active_since_ns
         self._triggers.resume_goal(status.replans, status.stamp_ns)
         self._triggers.begin_subtask(self.active.text if self.active else "")
+
+    def heed(self, pause: PauseRequest | None, now_ns: int) -> None:
+        """Take note of whether the robot is made to wait; the subtask's time stands still then.
+
+        While the planner may not think there are no requests; afterwards it is asked at once.
+        """
+        was_quiet = not self._pauses.may_think
+        rested_ns = self._pauses.heed(pause, now_ns)
+        self._active_since_ns = min(now_ns, self._active_since_ns + rested_ns)
+        if was_quiet and self._pauses.may_think:
+            self._triggers.note(TriggerKind.WENT_ON, "", self._seen, now_ns)
 
     def next_request(self, observation: Observation | None, now_ns: int) -> PlanRequest | None:
         """Return what to think about now, or None while there is no reason to think."""
         if self._goal is None or self._phase not in ("thinking", "acting") or observation is None:
             return None
         self._seen = observation
+        if not self._pauses.may_think:
+            return None
         self._check_timeout(now_ns)
         if now_ns < self._not_before_ns or observation.stamp_ns <= self._planned_stamp_ns:
             return None
@@ -155,11 +203,13 @@ class PlanningLoop:
             observation=observation,
             goal=self._goal,
             finished=self._subtasks.done,
+            finished_count=self._subtasks.done_count,
             current=self._subtasks.active,
-            memory_summary="; ".join(each.text for each in self._subtasks.done),
             trigger=trigger.words,
             plan_id=self._wanted_plan_id,
             remarks=self._remarks,
+            skills=self._skills,
+            rested_ns=self._pauses.rested_ns,
         )
 
     def _check_timeout(self, now_ns: int) -> None:
@@ -196,10 +246,11 @@ class PlanningLoop:
         self._remark_id = remark.id
         if self._goal is None or remark.stamp_ns < self._goal.stamp_ns:
             return False
-        self._remarks = (*self._remarks, remark.text)[-_REMARKS_KEPT:]
+        words = remark.text[:_LONGEST_REMARK]
+        self._remarks = (*self._remarks, words)[-_REMARKS_KEPT:]
         # A person does not wait for a planner's rest.
         self._not_before_ns = 0
-        self._note(TriggerKind.REMARK, remark.text, now_ns)
+        self._note(TriggerKind.REMARK, words, now_ns)
         return True
 
     def _finish_active(self, now_ns: int) -> None:
@@ -219,6 +270,7 @@ class PlanningLoop:
 
     def _note(self, kind: TriggerKind, reason: str, now_ns: int) -> None:
         """A reason to think again; one too many and the goal has failed."""
+        reason = reason[:_LONGEST_REASON]
         self._reason = reason
         self._triggers.note(kind, reason, self._seen, now_ns)
         if self._triggers.gave_up and kind is not TriggerKind.DONE:
@@ -228,11 +280,15 @@ class PlanningLoop:
         """End the goal as failed."""
         self._subtasks.end(SubtaskState.FAILED)
         self._subtasks.expect(())
-        self._phase, self._reason = "goal_failed", reason
+        self._phase, self._reason = "goal_failed", reason[:_LONGEST_REASON]
 
     def think(self, thought: Thought) -> None:
-        """Keep a thought of the plan that is being written."""
-        self._thoughts = (*self._thoughts, thought)
+        """Keep a thought of the plan that is being written; of too many, the newest."""
+        self._thoughts = newest_thoughts((*self._thoughts, thought))
+
+    def wait(self, reason: str) -> None:
+        """The planner has no plan now: what is under way goes on, and what it waits for is told."""
+        self._wanted_plan_id, self._reason = "", reason[:_LONGEST_REASON]
 
     def accept(self, plan: Plan, now_ns: int) -> None:
         """Let a finished plan take effect: end, begin or keep subtasks.
@@ -251,7 +307,7 @@ class PlanningLoop:
         if plan.goal_done:
             self._count("goal", self._config.goal_confirmations, self._finish_goal)
         elif active is None:
-            self._switch(plan.subtasks, now_ns)
+            self._begin_next(plan.subtasks, now_ns)
         elif plan.current_subtask_done and self._config.monitoring.verdict_is_a_vote:
             # The monitors decide; what comes next is known already.
             self._subtasks.expect(plan.subtasks)
@@ -264,18 +320,23 @@ class PlanningLoop:
         elif plan.subtasks[0].text != active.text:
             self._count(
                 f"switch to {plan.subtasks[0].text}",
-                self._config.switch_confirmations,
+                1 if self._answers_a_person else self._config.switch_confirmations,
                 lambda: self._drop(active, plan.subtasks, now_ns),
             )
         else:
             self._verdicts = {}
             self._subtasks.expect(plan.subtasks[1:])
 
+    @property
+    def _answers_a_person(self) -> bool:
+        """Whether the planner was asked because of a remark: then its word needs no second."""
+        return self._trigger is not None and self._trigger.kind is TriggerKind.REMARK
+
     def _check_plan(self, plan: Plan) -> None:
         wanted = f"one plan {self._wanted_plan_id!r}" if self._wanted_plan_id else "no other plan"
         if (plan.id, plan.goal_id) != (self._wanted_plan_id, self.goal_id):
             raise ContractError(leaf="plan.id", expected=wanted, got=plan.id)
-        if not (plan.subtasks or plan.goal_done):
+        if not (plan.subtasks or plan.goal_done or plan.current_subtask_done):
             raise ContractError(leaf="plan", expected="a subtask or the goal done", got="neither")
 
     def _count(self, verdict: str, wanted: int, effect: Callable[[], None]) -> None:
@@ -292,12 +353,21 @@ class PlanningLoop:
 
     def _advance(self, steps: tuple[Subtask, ...], now_ns: int) -> None:
         self._subtasks.end(SubtaskState.DONE)
-        self._switch(steps, now_ns)
+        self._begin_next(steps, now_ns)
+
+    def _begin_next(self, steps: tuple[Subtask, ...], now_ns: int) -> None:
+        """Begin the first of the steps; without any, the planner is asked what comes next."""
+        if steps:
+            self._switch(steps, now_ns)
+        else:
+            self._phase = "thinking"
+            self._subtasks.expect(())
 
     def _drop(self, active: Subtask, steps: tuple[Subtask, ...], now_ns: int) -> None:
         self._subtasks.end(SubtaskState.SKIPPED)
         self._reason = f"{steps[0].text!r} has to come before {active.text!r}"
-        if self._triggers.spend(self._reason):
+        # What a person wants changed costs nothing.
+        if self._answers_a_person or self._triggers.spend(self._reason):
             self._switch(steps, now_ns)
         else:
             self.give_up(self._triggers.gave_up)
@@ -358,4 +428,24 @@ class PlanningLoop:
             plans_made=self._plans_made,
             replans=self._triggers.replans,
             active_since_ns=self._active_since_ns,
+            subtasks_begun=self._subtasks.begun_count,
+            subtasks_done=self._subtasks.done_count,
+            rested_ns=self._pauses.rested_ns,
         )
+
+
+def newest_thoughts(thoughts: tuple[Thought, ...]) -> tuple[Thought, ...]:
+    """Return the newest of them that are few and short enough to be shown."""
+    kept, letters = 0, 0
+    for thought in reversed(thoughts[-_MOST_THOUGHTS:]):
+        letters += len(thought.text)
+        if kept and letters > _MOST_THOUGHT_LETTERS:
+            break
+        kept += 1
+    newest = thoughts[len(thoughts) - kept :]
+    return tuple(
+        each
+        if len(each.text) <= _MOST_THOUGHT_LETTERS
+        else replace(each, text=each.text[:_MOST_THOUGHT_LETTERS])
+        for each in newest
+    )

@@ -52,7 +52,7 @@ class ReplyStream:
         self.text += answer
         now_ns, plan_id = self._rules.clock.now_ns(), self._rules.plan_id
         thoughts = [
-            Thought(field="THINKING", text=line, plan_id=plan_id, stamp_ns=now_ns)
+            Thought(field="THINKING", text=f"{line}\n", plan_id=plan_id, stamp_ns=now_ns)
             for line in reasoning
         ]
         return thoughts + (self._reader.feed(answer) if answer else [])

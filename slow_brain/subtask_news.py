@@ -5,18 +5,22 @@ The status itself is a latest-value mailbox, of which a recorder may miss what l
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from bridge.messages import PlanningStatus, SubtaskState, Thought
 from bridge.nodes import Mailboxes
 from bridge.trace import emit
 
 
-def thoughts_in_words(thoughts: Iterable[Thought], plan_id: str) -> list[str]:
-    """The thoughts of a plan, `FIELD: text` each, their pieces put together."""
-    fields: dict[str, str] = {}
+def whole_thoughts(thoughts: Iterable[Thought], plan_id: str) -> tuple[Thought, ...]:
+    """The thoughts of a plan, one a field: the pieces in which they came put together."""
+    fields: dict[str, Thought] = {}
     for thought in thoughts:
         if thought.plan_id == plan_id:
-            fields[thought.field] = fields.get(thought.field, "") + thought.text
-    return [f"{field}: {' '.join(text.split())}" for field, text in fields.items()]
+            begun = fields.get(thought.field)
+            text = thought.text if begun is None else begun.text + thought.text
+            fields[thought.field] = replace(thought, text=text)
+    return tuple(replace(each, text=" ".join(each.text.split())) for each in fields.values())
 
 
 class SubtaskNews:
@@ -46,7 +50,8 @@ class SubtaskNews:
             self._goal_id, self._phase, self._states = goal.id, "", {}
         if status.plan is not None and status.plan.id != self._plan_id:
             self._plan_id = status.plan.id
-            self._thoughts = thoughts_in_words(status.thoughts, self._plan_id)
+            thoughts = whole_thoughts(status.plan.thoughts, self._plan_id)
+            self._thoughts = [f"{each.field}: {each.text}" for each in thoughts]
         states = {each.id: str(each.state) for each in status.subtasks}
         if states != self._states:
             self._tell_moves(status, goal.id)

@@ -3,8 +3,11 @@
 from msgspec.structs import replace
 
 from bridge.errors import ContractError
-from bridge.messages import Subtask, SubtaskState
+from bridge.messages import PlanningStatus, Subtask, SubtaskState
 
+# What is over is shown to people and to planners: the newest, or a long run would only grow.
+PAST_KEPT = 32
+_OVER = frozenset({SubtaskState.DONE, SubtaskState.FAILED, SubtaskState.SKIPPED})
 _MOVES = {
     SubtaskState.PENDING: {SubtaskState.ACTIVE, SubtaskState.SKIPPED},
     SubtaskState.ACTIVE: {SubtaskState.DONE, SubtaskState.FAILED, SubtaskState.SKIPPED},
@@ -25,34 +28,40 @@ def moved(subtask: Subtask, state: SubtaskState) -> Subtask:
 
 
 class SubtaskList:
-    """What is over, what is under way, and what is still to come, for one goal."""
+    """What is over, what is under way, and what is still to come, for one goal.
+
+    Of what is over the newest `PAST_KEPT` are in `past`; the counts are of all.
+    """
 
     def __init__(self, goal_id: str, timeout_s: float) -> None:
         self._goal_id = goal_id
         self._timeout_s = timeout_s
-        self._count = 0
+        self.begun_count = 0
+        self.done_count = 0
         self.past: tuple[Subtask, ...] = ()
         self.active: Subtask | None = None
         self.pending: tuple[Subtask, ...] = ()
 
     @property
     def all(self) -> tuple[Subtask, ...]:
-        """Everything in order: past, active, pending."""
+        """What is kept, in order: past, active, pending."""
         return (*self.past, *((self.active,) if self.active else ()), *self.pending)
 
     @property
     def done(self) -> tuple[Subtask, ...]:
-        """What has been done, in order."""
+        """What has been done and is kept, in order."""
         return tuple(each for each in self.past if each.state is SubtaskState.DONE)
 
-    def restore(self, subtasks: tuple[Subtask, ...]) -> None:
+    def restore(self, status: PlanningStatus) -> None:
         """Go back to a list that was shown; ids go on from what was begun by then."""
-        over = {SubtaskState.DONE, SubtaskState.FAILED, SubtaskState.SKIPPED}
-        self.past = tuple(each for each in subtasks if each.state in over)
-        active = (each for each in subtasks if each.state is SubtaskState.ACTIVE)
+        self.past = tuple(each for each in status.subtasks if each.state in _OVER)
+        active = (each for each in status.subtasks if each.state is SubtaskState.ACTIVE)
         self.active = next(active, None)
-        self.pending = tuple(each for each in subtasks if each.state is SubtaskState.PENDING)
-        self._count = len(self.past) + (self.active is not None)
+        waiting = (each for each in status.subtasks if each.state is SubtaskState.PENDING)
+        self.pending = tuple(waiting)
+        kept = len(self.past) + (self.active is not None)
+        self.begun_count = max(status.subtasks_begun, kept)
+        self.done_count = max(status.subtasks_done, len(self.done))
 
     def begin(self, step: Subtask) -> None:
         """Make a planned step the subtask under way.
@@ -62,13 +71,14 @@ class SubtaskList:
         """
         if self.active is not None:
             raise ContractError(leaf="subtask", expected="nothing under way", got=self.active.text)
-        self._count += 1
-        self.active = moved(self._own(step, str(self._count)), SubtaskState.ACTIVE)
+        self.begun_count += 1
+        self.active = moved(self._own(step, str(self.begun_count)), SubtaskState.ACTIVE)
 
     def end(self, state: SubtaskState) -> None:
         """Close the subtask under way, if there is one."""
         if self.active is not None:
-            self.past = (*self.past, moved(self.active, state))
+            self.past = (*self.past, moved(self.active, state))[-PAST_KEPT:]
+            self.done_count += state is SubtaskState.DONE
             self.active = None
 
     def expect(self, steps: tuple[Subtask, ...]) -> None:

@@ -25,6 +25,7 @@ class SubtaskWatch:
         self._outputs = outputs
         self._clock = clock
         self._monitors = MonitorSet(config, (), clock=clock)
+        self._rested_ns = 0
         self.last_error = ""
 
     def start(self) -> None:
@@ -45,6 +46,10 @@ class SubtaskWatch:
         Cheap when it is not time yet, so that it can be called at any time.
         """
         now_ns = self._clock.now_ns()
+        if loop.pauses.is_waiting:
+            # A robot that is made to wait is not stuck, and its subtask's time stands still.
+            return
+        self._let_rest(loop.pauses.rested_ns, now_ns)
         self._monitors.watch(loop.active, now_ns)
         if not self._monitors.is_due(now_ns):
             return
@@ -54,6 +59,8 @@ class SubtaskWatch:
         report = self._monitors.check(self._evidence(loop, observation), now_ns)
         if report is None:
             return
+        # What they found, they found in this.
+        loop.see(observation)
         loop.report(report, now_ns)
         emit(
             self._outputs,
@@ -64,6 +71,12 @@ class SubtaskWatch:
             reason=report.reason,
             observation_sequence=observation.sequence,
         )
+
+    def _let_rest(self, rested_ns: int, now_ns: int) -> None:
+        """Tell the monitors how long the robot was made to wait since they looked last."""
+        if rested_ns > self._rested_ns:
+            self._monitors.rest(rested_ns - self._rested_ns, now_ns)
+        self._rested_ns = rested_ns
 
     def _evidence(self, loop: PlanningLoop, observation: Observation) -> Evidence:
         may_ask = self._config.may_ask_simulator

@@ -22,6 +22,7 @@ class TriggerKind(StrEnum):
     NEW_GOAL = "new goal"
     RESUMED = "planner restarted"
     REMARK = "remark"
+    WENT_ON = "went on after a pause"
     DONE = "subtask done"
     FAILED = "subtask failed"
     REPAIR = "repair"
@@ -40,7 +41,8 @@ _PERSONS = frozenset({TriggerKind.NEW_GOAL, TriggerKind.REMARK})
 class Trigger(msgspec.Struct, frozen=True, kw_only=True):
     """One reason to think, and the observation that caused it.
 
-    `stamp_ns` is when it was noticed. `observation_sequence` is -1 where nothing had been seen yet.
+    `stamp_ns` is when it was noticed. Where nothing had been seen by then, as at a robot's start,
+    the observation is the first that was seen afterwards; -1 while there is none.
     `subtask` is the text of the one under way, if there was one.
     """
 
@@ -189,6 +191,10 @@ class TriggerPolicy:
         due = self._waiting[min(ready, key=lambda kind: _URGENCY[kind])]
         for kind in ready:
             del self._waiting[kind]
+        if due.observation_sequence < 0:
+            due = msgspec.structs.replace(
+                due, observation_stamp_ns=seen.stamp_ns, observation_sequence=seen.sequence
+            )
         self._asked_ns = now_ns
         if due.kind in _COSTLY:
             self._costly_ns = now_ns

@@ -52,7 +52,7 @@ class DrillPlanner:
 
     def _results(self, request: PlanRequest) -> list[Thought | Plan | Latent]:
         is_done = request.current is not None and _is_there(request, request.current.text)
-        rest = CHAIN[len(request.finished) + is_done :]
+        rest = CHAIN[request.finished_count + is_done :]
         seen_ns = request.observation.stamp_ns
         plan = Plan(
             id=request.plan_id,

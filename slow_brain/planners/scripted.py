@@ -65,7 +65,7 @@ class ScriptedPlanner:
         if script is None:
             raise UnknownGoalError(text=request.goal.text, known=self._scripts)
         is_done = self._has_had_its_time(request)
-        rest = list(script[len(request.finished) + is_done :])
+        rest = list(script[request.finished_count + is_done :])
         yield self._thought(request, "PLAN", "; ".join(rest) or "nothing")
         yield self._thought(request, "DONE", "yes" if is_done else "no")
         yield self._thought(request, "SUBTASK", rest[0] if rest else "nothing")
@@ -74,7 +74,8 @@ class ScriptedPlanner:
             yield self._latent(request, rest[0])
 
     def _has_had_its_time(self, request: PlanRequest) -> bool:
-        now_ns = request.observation.stamp_ns
+        # A pause is no time of the subtask's.
+        now_ns = request.observation.stamp_ns - request.rested_ns
         if request.current is None:
             return False
         if request.current.id != self._current:

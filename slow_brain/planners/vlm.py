@@ -10,8 +10,8 @@ from typing import Any
 
 from bridge.arrays import ImageArray
 from bridge.clock import SystemClock
-from bridge.errors import ConfigError, ContractError
-from bridge.messages import Latent, Plan, PlanRequest, Subtask, Thought
+from bridge.errors import ConfigError, ContractError, PlanRefusedError
+from bridge.messages import Latent, Plan, PlanRequest, Reply, Subtask, Thinking, Thought
 from bridge.plugins import make_plugin
 from bridge.protocols import Clock
 from bridge.specs import PlannerSpec
@@ -24,7 +24,6 @@ from slow_brain.engines.engine import (
     Turn,
 )
 from slow_brain.prompt import SHIPPED_PROMPT
-from slow_brain.prompts.feasibility import FeasibilityFilter
 from slow_brain.prompts.prompt_file import PromptValues, load_prompt
 from slow_brain.prompts.repair import repair_turns
 from slow_brain.prompts.reply import Decision, NotAPlanError, ReplyForm, ReplyRules
@@ -41,10 +40,8 @@ class VisionLanguagePlanner:
         prompt: A shipped prompt by its name, or the path of your own.
         cameras: Which pictures to look at, in this order.
         max_tokens: Longest answer; a longer one is refused as looping.
-        skills: Subtasks that may be named; empty means any.
-        repairs: How often a reply that is no plan is asked for once more.
-        feasibility: Plug-in that scores whether a step can succeed now; "" lets all pass.
-        least_feasibility: Lowest score to let pass.
+        skills: Subtasks that may be named; empty means those that the robot declares, or any.
+        repairs: How often a reply that is no plan, or is refused, is asked for once more.
         subtask_timeout_s: How long a subtask may take before it has failed [s].
     """
 
@@ -59,8 +56,6 @@ class VisionLanguagePlanner:
         max_tokens: int = 160,
         skills: tuple[str, ...] = (),
         repairs: int = 1,
-        feasibility: str = "",
-        least_feasibility: float = 0.5,
         subtask_timeout_s: float = 30.0,
         clock: Clock | None = None,
     ) -> None:
@@ -71,7 +66,6 @@ class VisionLanguagePlanner:
             )
         self._prompt = load_prompt(prompt)
         self._form: ReplyForm = make_plugin("reply", self._prompt.settings.reply)
-        self._feasibility = FeasibilityFilter(feasibility, least_feasibility)
         self._cameras = tuple(cameras)
         self._max_tokens = max_tokens
         self._skills = tuple(skills)
@@ -88,10 +82,11 @@ class VisionLanguagePlanner:
         """The cameras it looks at, and the latents that its engine hands over."""
         return self._spec
 
-    def plan(self, request: PlanRequest) -> Generator[Thought | Plan | Latent]:
-        """Think about the newest pictures; thoughts come as they are written.
+    def plan(self, request: PlanRequest) -> Generator[Thinking]:
+        """Think about the newest pictures; thoughts come as they are written, None between tokens.
 
-        A reply that is no plan is asked for once more, with what was wrong as a thought `REPAIR`.
+        A reply that is no plan, or whose plan is refused, is asked for once more, with what was
+        wrong as a thought `REPAIR`.
 
         Raises:
             ContractError: A picture is missing or has the wrong shape, the prompt is too long, or
@@ -115,8 +110,9 @@ class VisionLanguagePlanner:
             goal=request.goal.text,
             remarks=request.remarks,
             finished=[subtask.text for subtask in request.finished],
+            finished_count=request.finished_count,
             current=None if request.current is None else request.current.text,
-            skills=self._skills,
+            skills=self._skills or request.skills,
             pictures=tuple(self._picture(request, camera) for camera in self._cameras),
         )
         return self._prompt.turns(values, self._engine.count_tokens)
@@ -133,27 +129,48 @@ class VisionLanguagePlanner:
             )
         return image
 
-    def _ask(
-        self, request: PlanRequest, turns: tuple[Turn, ...]
-    ) -> Generator[Thought | Plan | Latent]:
+    def _ask(self, request: PlanRequest, turns: tuple[Turn, ...]) -> Generator[Thinking]:
+        skills = self._skills or request.skills
         rules = ReplyRules(
             plan_id=request.plan_id,
             clock=self._clock,
-            skills=self._skills,
+            skills=skills,
             asked="".join(turn.text for turn in turns),
         )
         stream = ReplyStream(self._form.reader(rules), rules)
         asked = EngineRequest(
             turns=turns,
             max_tokens=self._max_tokens,
-            schema=self._form.schema(self._skills),
+            schema=self._form.schema(skills),
             request_id=request.plan_id,
         )
+        try:
+            hidden = yield from self._read(request, asked, stream)
+            decision = stream.finish()
+        except NotAPlanError as refusal:
+            yield Reply(text=refusal.text, plan_id=request.plan_id)
+            raise
+        yield Reply(text=stream.text, plan_id=request.plan_id)
+        try:
+            yield self._plan(request, decision)
+        except PlanRefusedError as refusal:
+            raise NotAPlanError(
+                expected=refusal.expected, got=refusal.got, text=stream.text
+            ) from refusal
+        if hidden is not None:
+            yield self._latent(request, decision.plan[0] if decision.plan else "", hidden)
+
+    def _read(
+        self, request: PlanRequest, asked: EngineRequest, stream: ReplyStream
+    ) -> Generator[Thinking, None, HiddenStates | None]:
+        """Hand on thoughts and early latents; return the hidden states of the answer, if any."""
         hidden: HiddenStates | None = None
         with contextlib.closing(self._engine.generate(asked)) as pieces:
             for piece in pieces:
                 match piece:
                     case TextPiece():
+                        # Here a thought may be ended that nobody wants any more.
+                        yield None
                         yield from stream.feed(piece)
                     case HiddenStates() if stream.is_empty:
                         # Of the prompt alone: the policy need not wait for the text.
@@ -162,11 +179,7 @@ class VisionLanguagePlanner:
                         hidden = piece
                     case Finish():
                         yield from stream.close(piece)
-        decision = stream.finish()
-        self._feasibility.check(decision.plan, request, stream.text)
-        yield self._plan(request, decision)
-        if hidden is not None:
-            yield self._latent(request, decision.plan[0] if decision.plan else "", hidden)
+        return hidden
 
     def _thought(self, request: PlanRequest, field: str, text: str) -> Thought:
         now_ns = self._clock.now_ns()

@@ -1,18 +1,17 @@
 """Whether the robot could do a step now: a filter over what the planner says (SayCan).
 
 SayCan (arXiv 2204.01691) multiplies how useful the language model finds a skill with how likely the
-skill is to succeed here. Here the model has chosen already, so the second factor is a filter: a
+skill is to succeed here. Here the planner has chosen already, so the second factor is a filter: a
 first step that is unlikely to succeed is refused, and the planner asked once more.
 """
 
 import math
 from typing import Protocol
 
-from bridge.errors import ContractError
+from bridge.errors import ContractError, PlanRefusedError
 from bridge.messages import PlanRequest
 from bridge.nodes import blaming
 from bridge.plugins import load_plugin
-from slow_brain.prompts.reply import NotAPlanError
 
 
 class Feasibility(Protocol):
@@ -35,30 +34,25 @@ class FeasibilityFilter:
         self._name, self._least = name, least
         self._score: Feasibility | None = load_plugin("feasibility", name) if name else None
 
-    def check(self, steps: tuple[str, ...], request: PlanRequest, text: str) -> None:
-        """Let the plan pass or not.
-
-        Args:
-            steps: The plan.
-            request: What it was made for.
-            text: The reply it was read from, for the error.
+    def check(self, first_step: str, request: PlanRequest) -> None:
+        """Let a plan pass or not, by its first step.
 
         Raises:
-            NotAPlanError: The first step is not feasible now.
+            PlanRefusedError: The step is not feasible now.
             ContractError: The score is no number in [0, 1].
             PluginError: The plug-in raised.
         """
-        if self._score is None or not steps:
+        if self._score is None:
             return
         with blaming(self._name, "score"):
-            score = float(self._score(steps[0], request))
+            score = float(self._score(first_step, request))
         if not (math.isfinite(score) and 0.0 <= score <= 1.0):
             raise ContractError(
                 leaf=f"feasibility {self._name!r}", expected="a score in [0, 1]", got=score
             )
         if score < self._least:
-            raise NotAPlanError(
+            raise PlanRefusedError(
+                leaf="plan",
                 expected=f"a first step that can succeed now (score at least {self._least:g})",
-                got=f"{steps[0]!r} with {score:g}",
-                text=text,
+                got=f"{first_step!r} with {score:g}",
             )

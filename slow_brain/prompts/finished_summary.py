@@ -22,27 +22,33 @@ class FinishedLimits(BaseModel):
 
 
 def finished_summary(
-    finished: Sequence[str], limits: FinishedLimits, count_tokens: Callable[[str], int]
+    finished: Sequence[str],
+    limits: FinishedLimits,
+    count_tokens: Callable[[str], int],
+    *,
+    count: int = 0,
 ) -> str:
     """Return the newest subtasks, oldest first, within the limits; `NOTHING` if there are none.
 
     Args:
-        finished: Every finished subtask, oldest first.
+        finished: The newest finished subtasks, oldest first.
         limits: How much may be said.
+        count: How many were finished in all, if more than those.
         count_tokens: How long a text is for the model. A text that says nothing but `NOTHING` or
             how many subtasks there were is never cut.
     """
     newest = min(limits.most_finished, len(finished))
+    unlisted = max(count - len(finished), 0) if limits.count_older else 0
     for shown in range(newest, -1, -1):
-        summary = _summary(finished, shown, count_older=limits.count_older)
+        summary = _summary(finished, shown, unlisted, count_older=limits.count_older)
         if count_tokens(summary) <= limits.finished_tokens:
             return summary
-    return _summary(finished, 0, count_older=limits.count_older)
+    return _summary(finished, 0, unlisted, count_older=limits.count_older)
 
 
-def _summary(finished: Sequence[str], shown: int, *, count_older: bool) -> str:
+def _summary(finished: Sequence[str], shown: int, unlisted: int, *, count_older: bool) -> str:
     older = len(finished) - shown
     said = list(finished[older:])
-    if older and count_older:
-        said.insert(0, f"{older} earlier")
+    if older + unlisted and count_older:
+        said.insert(0, f"{older + unlisted} earlier")
     return "; ".join(said) or NOTHING

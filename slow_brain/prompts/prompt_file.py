@@ -56,12 +56,14 @@ class PromptSettings(FinishedLimits):
 class PromptValues:
     """What is filled in; `pictures` are uint8 ``[H, W, 3]``, in the order of the cameras.
 
-    `remarks` are what people have said about the goal since, the newest last.
+    `finished` are the newest subtasks that are over, of `finished_count` in all. `remarks` are what
+    people have said about the goal since, the newest last.
     """
 
     goal: str
     remarks: Sequence[str] = ()
     finished: Sequence[str] = ()
+    finished_count: int = 0
     current: str | None = None
     skills: tuple[str, ...] = ()
     pictures: tuple[ImageArray, ...] = ()
@@ -108,7 +110,9 @@ class Prompt:
         return {
             "goal": goal.lower() if self.settings.lower_case_goal else goal,
             "remarks": "; ".join(plain_line(each) for each in values.remarks) or NOTHING,
-            "finished": finished_summary(finished, self.settings, count_tokens),
+            "finished": finished_summary(
+                finished, self.settings, count_tokens, count=values.finished_count
+            ),
             "current": plain_line(values.current or "") or NOTHING,
             "skills": "; ".join(values.skills) or "any, in a few plain words",
             "image": _PICTURES,

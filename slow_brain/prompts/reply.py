@@ -123,7 +123,7 @@ def checked_steps(steps: tuple[str, ...], rules: ReplyRules, text: str) -> tuple
     if long:
         limit = f"steps of at most {LONGEST_STEP} characters"
         raise NotAPlanError(expected=limit, got=len(long[0]), text=text)
-    if any(_plain(step) == NOTHING for step in steps):
+    if any(plain_step(step) == NOTHING for step in steps):
         raise NotAPlanError(expected="steps", got=f"{NOTHING!r} among them", text=text)
     if rules.skills:
         return _as_skills(steps, rules.skills, text)
@@ -133,14 +133,15 @@ def checked_steps(steps: tuple[str, ...], rules: ReplyRules, text: str) -> tuple
 
 def _as_skills(steps: tuple[str, ...], skills: tuple[str, ...], text: str) -> tuple[str, ...]:
     """Find each step among the skills; capitals and a full stop at the end make no difference."""
-    known = {_plain(skill): skill for skill in skills}
-    unknown = [step for step in steps if _plain(step) not in known]
+    known = {plain_step(skill): skill for skill in skills}
+    unknown = [step for step in steps if plain_step(step) not in known]
     if unknown:
         raise NotAPlanError(expected=f"subtasks out of {skills}", got=", ".join(unknown), text=text)
-    return tuple(known[_plain(step)] for step in steps)
+    return tuple(known[plain_step(step)] for step in steps)
 
 
-def _plain(step: str) -> str:
+def plain_step(step: str) -> str:
+    """Return a step as it is compared: capitals and a full stop at its end make no difference."""
     return step.strip().rstrip(".").casefold()
 
 

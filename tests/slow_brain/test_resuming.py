@@ -149,6 +149,8 @@ def test_what_was_shown_is_shown_again(
         plans_made=3,
         replans=1,
         active_since_ns=2 * SECOND_NS,
+        subtasks_begun=len(over) + has_active,
+        subtasks_done=over.count(SubtaskState.DONE),
     )
     loop = PlanningLoop(SlowBrainConfig(planner="scripted"), None)
     loop.resume(shown)

@@ -15,11 +15,12 @@ def status(*states: SubtaskState, goal: str = "g", phase: Any = "acting") -> Pla
     thoughts = tuple(
         Thought(field=field, text=text, plan_id="p1", stamp_ns=1) for field, text in pieces
     )
-    other = Thought(field="PLAN", text="of the next plan", plan_id="p2", stamp_ns=1)
+    other = Thought(field="PLAN", text="of another plan", plan_id="p2", stamp_ns=1)
     plan = Plan(
         id="p1",
         goal_id=goal,
         subtasks=subtasks,
+        thoughts=(*thoughts, other),
         trigger="new goal",
         observation_stamp_ns=1,
         stamp_ns=1,
@@ -31,7 +32,7 @@ def status(*states: SubtaskState, goal: str = "g", phase: Any = "acting") -> Pla
         goal=wanted,
         plan=plan,
         subtasks=subtasks,
-        thoughts=(*thoughts, other),
+        thoughts=(other,),
         reason="as seen",
     )
 

@@ -81,13 +81,13 @@ def test_every_trigger_carries_what_caused_it() -> None:
     assert trigger.words == "stalled: no_progress: nothing moved"
 
 
-def test_a_goal_before_anything_was_seen_says_so() -> None:
-    """Without an observation the sequence is -1, not a guess."""
+def test_a_goal_before_anything_was_seen_is_caused_by_what_is_seen_first() -> None:
+    """Where nothing had been seen, the trigger carries the first observation after it."""
     policy = TriggerPolicy(TriggersConfig(), plan_age_s=1.0, replans_per_goal=1)
     policy.follow_goal("", None, SECOND_NS)
     trigger = policy.next(seen(SECOND_NS), SECOND_NS)
     assert trigger is not None
-    assert trigger.observation_sequence == -1
+    assert trigger.observation_sequence == trigger.observation_stamp_ns == SECOND_NS
     assert trigger.words == "new goal"
 
 

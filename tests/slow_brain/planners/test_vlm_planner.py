@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from bridge.errors import ConfigError, ContractError, PluginError, UnknownNameError
-from bridge.messages import Latent, Observation, Plan, PlanRequest, Thought
+from bridge.errors import ConfigError, PlanRefusedError, UnknownNameError
+from bridge.messages import Latent, Observation, Plan, Reply, Thought
 from bridge.protocols import Planner
 from bridge.testing import PlannerContract, example_request, example_subtask
 from slow_brain.engines.engine import EngineInfo, EngineRequest, Finish, TextPiece
@@ -51,9 +51,10 @@ class TestVisionLanguagePlanner(PlannerContract):
 
 def test_thoughts_come_before_the_plan_and_the_latent_after() -> None:
     """The order of results is thoughts as they are written, the plan, its latent."""
-    results = list(planner([GOOD], engine_options={"latent_tokens": 2}).plan(example_request()))
+    one = planner([GOOD], engine_options={"latent_tokens": 2})
+    results = [each for each in one.plan(example_request()) if each is not None]
     kinds = [type(each) for each in results]
-    assert kinds == [Thought, Thought, Thought, Thought, Plan, Latent]
+    assert kinds == [Thought, Thought, Thought, Thought, Reply, Plan, Latent]
     assert isinstance(results[-1], Latent)
     assert results[-1].subtask_text == "open the drawer"
 
@@ -119,51 +120,68 @@ def test_reasoning_is_told_but_not_read_as_the_plan() -> None:
         planner([f"<think>first\nthen {GOOD}\n</think>\n{GOOD}"]).plan(example_request())
     )
     reasoning = [r.text for r in results if isinstance(r, Thought) and r.field == "THINKING"]
-    assert reasoning == ["first", f"then {GOOD}"]
+    assert reasoning == ["first\n", f"then {GOOD}\n"]
     assert sum(isinstance(each, Plan) for each in results) == 1
 
 
-def only_storing(subtask: str, request: PlanRequest) -> float:
-    """Storing can succeed, nothing else."""
-    return 1.0 if "store" in subtask else 0.1
+def answered(one: VisionLanguagePlanner, refusals: int) -> list[Any]:
+    """What it yields when its first plans are refused that often, and what ends it."""
+    results, thinking, refused = [], one.plan(example_request()), 0
+    result: Any = next(thinking)
+    while True:
+        results.append(result)
+        try:
+            if isinstance(result, Plan) and refused < refusals:
+                refused += 1
+                error = PlanRefusedError(leaf="plan", expected="a step that works", got="this one")
+                result = thinking.throw(error)
+            else:
+                result = next(thinking)
+        except (StopIteration, NotAPlanError) as end:
+            return [*results, end]
 
 
-def not_a_number(subtask: str, request: PlanRequest) -> float:
-    """A broken score."""
-    return float("nan")
+def test_a_refused_plan_is_asked_for_once_more() -> None:
+    """The model hears why its plan cannot be done, and may write another."""
+    one = planner([GOOD, GOOD.replace("a cube", "two cubes")])
+    results = answered(one, 1)
+    assert sum(isinstance(each, Plan) for each in results) == 2
+    assert "expected a step that works, got this one" in asked(one)[1].turns[-1].text
+    assert isinstance(results[-1], StopIteration)
 
 
-def raising(subtask: str, request: PlanRequest) -> float:
-    """A broken plug-in."""
-    raise RuntimeError("no gripper")
+def test_a_plan_that_stays_refused_ends_with_the_reason() -> None:
+    """The repairs are as many for a refused plan as for a text that is none."""
+    one = planner([GOOD], repairs=2)
+    *_, end = answered(one, 5)
+    assert isinstance(end, NotAPlanError)
+    assert end.text == GOOD
+    assert len(asked(one)) == 3
 
 
-def with_score(monkeypatch: pytest.MonkeyPatch, score: Any, replies: Sequence[str]) -> Any:
-    """A planner that filters by a score."""
-    monkeypatch.setattr("slow_brain.prompts.feasibility.load_plugin", lambda kind, name: score)
-    return planner(replies, feasibility="score", least_feasibility=0.5)
+def test_the_models_own_words_are_told_whatever_becomes_of_them() -> None:
+    """Each reply is handed on whole, one that was no plan too."""
+    results = list(planner([HOSTILE, GOOD]).plan(example_request()))
+    assert [each.text for each in results if isinstance(each, Reply)] == [HOSTILE, GOOD]
 
 
-def test_a_step_that_cannot_succeed_now_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The planner is told which step scored how low, and may choose another."""
-    other = GOOD.replace(json.dumps(list(SKILLS)), '["store the cube"]')
-    results = list(with_score(monkeypatch, only_storing, [GOOD, other]).plan(example_request()))
-    (plan,) = (each for each in results if isinstance(each, Plan))
-    assert [each.text for each in plan.subtasks] == ["store the cube"]
-    assert any("'open the drawer' with 0.1" in r.text for r in results if isinstance(r, Thought))
+def test_between_two_tokens_it_can_be_ended() -> None:
+    """However long a thought is, a person need not wait for its end."""
+    one = planner([GOOD])
+    results = list(one.plan(example_request()))
+    assert sum(each is None for each in results) > len(GOOD.split()) / 2
+    thinking = one.plan(example_request())
+    assert next(thinking) is None
+    thinking.close()
 
 
-@pytest.mark.parametrize(
-    ("score", "error"), [(not_a_number, ContractError), (raising, PluginError)]
-)
-def test_a_broken_score_is_an_error_not_a_verdict(
-    monkeypatch: pytest.MonkeyPatch, score: Any, error: type[Exception]
-) -> None:
-    """NaN and exceptions of the plug-in are its own fault, and no repair is asked for."""
-    one = with_score(monkeypatch, score, [GOOD])
-    with pytest.raises(error, match="score"):
-        list(one.plan(example_request()))
-    assert len(asked(one)) == 1
+def test_the_robots_own_skills_are_the_ones_that_may_be_named() -> None:
+    """Without a setting the skills come with the request; a setting wins over them."""
+    robots = replace(example_request(), skills=("fly",))
+    with pytest.raises(NotAPlanError, match="fly"):
+        list(planner([GOOD], skills=()).plan(robots))
+    results = list(planner([GOOD]).plan(robots))
+    assert any(isinstance(each, Plan) for each in results)
 
 
 def test_a_hostile_goal_cannot_add_a_skill() -> None:
@@ -230,7 +248,6 @@ def test_a_latent_of_the_prompt_is_handed_over_before_the_text(
         ({"engine": "vlm"}, UnknownNameError, "Known: openai, recorded, transformers, vllm"),
         ({"prompt": "jsn_plan"}, UnknownNameError, "Did you mean 'json_plan'"),
         ({"cameras": ()}, ConfigError, "at least one camera"),
-        ({"feasibility": "nothing_here"}, UnknownNameError, "feasibility"),
         ({"engine_options": {"replis": ()}}, ConfigError, "replis"),
     ],
 )

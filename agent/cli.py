@@ -15,6 +15,7 @@ from agent.commands import (
     making,
     measuring,
     pausing,
+    replaying,
     stopping,
     timing,
     tracing,
@@ -69,6 +70,9 @@ _COMMANDS = (
     (trace, "why", tracing.why, "agent trace why last 12.5"),
     (trace, "diff", tracing.diff, "agent trace diff 20260101-120000 last"),
     (trace, "export", exporting.export, "agent trace export last --to video --out run.mp4"),
+    (trace, "replay", replaying.replay, "agent trace replay last --set slow_brain.rate_hz=3"),
+    (trace, "fork", replaying.fork, 'agent trace fork last 12.5 --goal "close the window"'),
+    (trace, "follow", replaying.follow, "agent trace follow"),
     (trace, "prune", tracing.prune, "agent trace prune --keep 20 --yes"),
     (train, "residual", making.train_residual, "agent train residual --demos datasets/scene"),
 )

@@ -7,7 +7,7 @@ policy publish is seen later by their latency, so a slow brain is slow here as w
 
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from agent.graph_parts import Graph, MailboxSpec
 from agent.logs import get_logger
@@ -137,8 +137,9 @@ class LocalRuntime:
         if self._is_started:
             raise ConfigError(f"Nothing can be left in {name!r} any more: the run has started.")
         mailbox = pick_mailbox(self._mailboxes, name)
+        # One that is written late would hand it to its writer, which is not stepping.
         if isinstance(mailbox, DelayedLatestValue):
-            mailbox.deliver(message, self._clock.now_ns())
+            cast("DelayedLatestValue[Any]", mailbox).deliver(message, self._clock.now_ns())
         else:
             mailbox.publish(message)
 

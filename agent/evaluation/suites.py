@@ -38,6 +38,12 @@ def find_suite(name: str) -> Suite:
     return _SUITES[name]
 
 
+def options_alone(robot_kind: str) -> Mapping[str, object]:
+    """Options with which a robot of this kind is in nobody's way, in virtual time."""
+    found = (suite.robot_options for suite in list_suites() if suite.robot_kind == robot_kind)
+    return next(found, dict[str, object]())
+
+
 def _scene_chain(seed: int, index: int) -> Episode:
     from agent.evaluation.scene_episodes import chain_episode
 

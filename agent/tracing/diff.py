@@ -105,12 +105,12 @@ def compare(
     Returns:
         The first divergence of what happened and of what was commanded, the earlier first.
     """
-    views = [_View(run, stretch or Stretch.of_goals(run)) for run in (first, second)]
-    rows = _side_by_side(*(view.steps() for view in views))
-    found = [_first_other(rows), _first_other_command(*views, tolerance)]
+    one, other = (_View(run, stretch or Stretch.of_goals(run)) for run in (first, second))
+    rows = _side_by_side(one.steps(), other.steps())
+    found = [_first_other(rows), _first_other_command(one, other, tolerance)]
     return Difference(
         runs=(first.id, second.id),
-        since=views[0].stretch.since,
+        since=one.stretch.since,
         settings=_other_settings(_flat(first.settings), _flat(second.settings)),
         divergences=sorted((each for each in found if each), key=lambda each: each.at_s),
         rows=rows,

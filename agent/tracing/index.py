@@ -23,7 +23,7 @@ _VERSION = 4
 _HEAD_BYTES = 256
 _NS_PER_US = 1000
 # Too many to be kept here: they are read from where they lie when somebody asks.
-_BULK = frozenset(
+BULK = frozenset(
     {
         "control.ticks", "policy.chunk", "chunk.stitched", "planner.asked", "planner.plan",
         "planner.latent", "safety.verdict", "loop_status", "planning", "world", "observation",
@@ -157,7 +157,7 @@ def _add_message(index: TraceIndex, message: Message) -> tuple[int, int]:
         index.ticks += len(batch.at_us)
         index.missed += batch.missed
         return batch.stamp_ns, batch.stamp_ns + round(batch.at_us[-1] * _NS_PER_US)
-    if kind in _BULK or index.counts[name] > _MOST_KEPT:
+    if kind in BULK or index.counts[name] > _MOST_KEPT:
         stamp_ns = message.log_time - _wall_offset_ns(index)
         return stamp_ns, stamp_ns
     event = event_of(index, message)

@@ -37,7 +37,7 @@ def steps_of(run: Run, plans: list[RecordedEvent], began_ns: int) -> list[Step]:
     planned, goals = "", set[str]()
     events = sorted([*run.kept, *plans], key=lambda event: (event.stamp_ns, event.kind != "goal"))
     for event in events:
-        found = _step(event)
+        found = step_words(event)
         if found is None:
             continue
         lane, words = found
@@ -53,9 +53,13 @@ def steps_of(run: Run, plans: list[RecordedEvent], began_ns: int) -> list[Step]:
     return steps
 
 
-def _step(event: RecordedEvent) -> tuple[str, str] | None:
+def step_words(event: RecordedEvent) -> tuple[str, str] | None:
+    """What a rare event, or a plan, says: its lane and a line; None if it is no step."""
     facts = event.facts
     match event.kind:
+        case "node.notice" | "run.forked":
+            # Of the machine, or of how the run came about: not what happened in it.
+            found = None
         case "goal":
             found = ("goal", facts["text"])
         case "goal.moved" if facts["phase"] in _ENDED:

@@ -1,0 +1,34 @@
+"""Runs of a point arm in virtual time, recorded as a served run would be."""
+
+from pathlib import Path
+
+from agent.config import load_config
+from agent.replaying.virtual_run import VirtualRun
+from agent.replaying.voices import Said
+from agent.tracing.runs import Run
+from bridge.messages import Goal
+
+SECOND_NS = 1_000_000_000
+BEGIN_NS = 5 * SECOND_NS
+SETTINGS = [
+    "fast_brain.policy=tests.reaching:ReachingPolicy",
+    "slow_brain.planner_options.subtask_duration_s=1.2",
+]
+# All that the robot shows, so that nothing is left out of what the brains saw.
+EVERYTHING = "recording.observation_rate_hz=100"
+
+
+def goal(text: str, at_s: float = 0.0, name: str = "g") -> Said:
+    """A goal that is given so long after the beginning [s]."""
+    stamp_ns = BEGIN_NS + round(at_s * SECOND_NS)
+    return Said(stamp_ns, "goal", Goal(text=text, id=name, source="test", stamp_ns=stamp_ns))
+
+
+def record(
+    folder: Path, *said: Said, length_s: float = 10.0, settings: tuple[str, ...] = ()
+) -> Run:
+    """Record a point arm that does what it is told."""
+    config = load_config("point_arm", [*SETTINGS, *settings])
+    words = said or (goal("reach both"),)
+    end_ns = BEGIN_NS + round(length_s * SECOND_NS)
+    return VirtualRun(config, BEGIN_NS, folder).live(words, end_ns)

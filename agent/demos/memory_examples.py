@@ -16,8 +16,6 @@ from agent.worlds.scene.memory_tasks import BUTTONS, KINDS, MemoryTask, sample_m
 from agent.worlds.scene.memory_tasks_history import MemoryFacts
 from agent.worlds.scene.memory_tasks_language import sample_memory_phrasing
 from agent.worlds.scene.memory_tasks_plan import (
-    PRESS_LIGHTS,
-    PRESS_OTHER,
     Notes,
     is_step_done,
     next_step,
@@ -25,6 +23,7 @@ from agent.worlds.scene.memory_tasks_plan import (
     steps_left,
 )
 from fast_brain.robots.scene_facts import SceneFacts
+from fast_brain.robots.scene_memory_skills import PRESS_LIGHTS, PRESS_OTHER
 from slow_brain.chain_of_thought import ParsedThought
 from slow_brain.prompt import MEMORY_PROMPT, planner_prompt
 

@@ -22,13 +22,12 @@ from agent.worlds.scene.memory_tasks_expert import MemoryExpert, memory_facts
 from agent.worlds.scene.memory_tasks_history import History, MemoryFacts
 from agent.worlds.scene.memory_tasks_language import sample_memory_phrasing
 from agent.worlds.scene.memory_tasks_plan import (
-    PRESS_LIGHTS,
-    PUT_ALL_BACK,
     is_step_done,
     next_step,
     skill_for_step,
 )
 from fast_brain.robots.scene_cues import LIT_S, CueLights, checked_cues
+from fast_brain.robots.scene_memory_skills import PRESS_LIGHTS, PUT_ALL_BACK
 
 # How often each kind comes. Counting wants no skill of its own, only a planner that counts.
 KIND_SHARES: Mapping[MemoryKind, float] = {

@@ -3,8 +3,8 @@
 import numpy as np
 
 from agent.worlds.scene.memory_tasks import BUTTONS, SPOTS
-from agent.worlds.scene.memory_tasks_plan import PUT_IN_MIDDLE, REMEMBERED
 from fast_brain.robots.scene_facts import SKILLS, SceneFacts
+from fast_brain.robots.scene_memory_skills import PUT_IN_MIDDLE, REMEMBERED
 
 # The class of a fact that is not known: no loss is taken of it.
 UNKNOWN = -100

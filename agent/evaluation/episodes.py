@@ -1,7 +1,7 @@
-"""What an episode is before it is run, and how its world's facts are judged."""
+"""What an episode, and a suite of them, is before it is run, and how a world's facts are judged."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,6 +15,8 @@ class Episode:
 
     `is_met`, `needed` and `is_reached` judge by the world's facts, which no brain sees. `needed`
     is asked once, of the facts at the start: which subtasks the goal takes from there, in order.
+
+    `symbols` is the goal as data, for planners that are there to compare with; no other is told.
     """
 
     index: int
@@ -24,6 +26,22 @@ class Episode:
     is_met: Callable[[Facts], bool]
     needed: Callable[[Facts], list[str]]
     is_reached: Callable[[str, Facts], bool]
+    symbols: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """A named kind of episode, of one kind of robot; `make` takes the evaluation's seed and index.
+
+    `robot_options` are laid over the preset's, so that episodes do not get in each other's way.
+    """
+
+    name: str
+    what: str
+    robot_kind: str
+    preset: str
+    make: Callable[[int, int], Episode]
+    robot_options: Mapping[str, object] = field(default_factory=dict[str, object])
 
 
 def world_seed(seed: int, index: int) -> int:

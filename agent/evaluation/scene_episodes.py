@@ -1,6 +1,7 @@
 """Episodes of the simulated scene: the five-step chain, and each skill alone."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import numpy as np
 
@@ -45,6 +46,7 @@ def _episode(seed: int, index: int, goal: SceneGoal, start: Mapping[str, object]
         is_met=lambda facts: goal.is_met(_scene_facts(facts)),
         needed=lambda facts: remaining_subtasks(goal, _scene_facts(facts)),
         is_reached=lambda skill, facts: holds(skill, _scene_facts(facts)),
+        symbols={"goal": asdict(goal)},
     )
 
 

@@ -1,25 +1,12 @@
 """What can be measured, by name. The same suite, seed and index is the same episode."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
-from agent.evaluation.episodes import Episode, world_seed
+from agent.evaluation.episodes import Episode, Suite, world_seed
+from agent.worlds.scene.memory_tasks_suites import memory_suites
 from bridge.errors import UnknownNameError
 
-
-@dataclass(frozen=True, kw_only=True)
-class Suite:
-    """A named kind of episode, of one kind of robot; `make` takes the evaluation's seed and index.
-
-    `robot_options` are laid over the preset's, so that episodes do not get in each other's way.
-    """
-
-    name: str
-    what: str
-    robot_kind: str
-    preset: str
-    make: Callable[[int, int], Episode]
-    robot_options: Mapping[str, object] = field(default_factory=dict[str, object])
+__all__ = ["Suite", "find_suite", "list_suites", "options_alone"]
 
 
 def list_suites() -> tuple[Suite, ...]:
@@ -97,5 +84,6 @@ _ALL = (
         preset="point_arm",
         make=_point_reach,
     ),
+    *memory_suites(),
 )
 _SUITES = {suite.name: suite for suite in _ALL}

@@ -18,11 +18,13 @@ from bridge import (
     RobotFault,
     RobotSpec,
     UnknownKeyError,
+    UnknownNameError,
     WorldReport,
 )
 from fast_brain.policies.gripper_action import gripper_action_spec
 from fast_brain.robots.scene_facts import SKILLS
 from fast_brain.robots.scene_lock import RobotLock
+from fast_brain.robots.scene_memory_skills import MEMORY_SKILLS
 
 if TYPE_CHECKING:
     from fast_brain.robots.scene_camera import CameraKind
@@ -78,6 +80,7 @@ class OgbenchScene:
         stop_is_latched: Whether only `reset` ends a stop; off, the next command does, for runs in
             which somebody else (`RobotNode`) keeps commands back until a person releases the stop.
         states_path: Where `close` writes the joint states of the last ten minutes; "" for nowhere.
+        skills: What it can be asked for: "scene", or "memory" for steps of memory tasks too.
     """
 
     def __init__(
@@ -92,8 +95,9 @@ class OgbenchScene:
         image_size_px: int = 96,
         stop_is_latched: bool = True,
         states_path: str = "",
+        skills: str = "scene",
     ) -> None:
-        self.spec = _make_spec(image_size_px)
+        self.spec = _make_spec(image_size_px, skills)
         self._seed, self._start = seed, _checked_start(start or {})
         self._lock = RobotLock(robot_name) if robot_name else None
         self._camera: CameraKind = camera
@@ -349,7 +353,12 @@ class OgbenchScene:
         return 0 if self._next_beat_ns is None else self._next_beat_ns - _BEAT_NS
 
 
-def _make_spec(image_size_px: int) -> RobotSpec:
+_SKILLS = {"scene": SKILLS, "memory": MEMORY_SKILLS}
+
+
+def _make_spec(image_size_px: int, skills: str) -> RobotSpec:
+    if skills not in _SKILLS:
+        raise UnknownNameError(kind="list of skills", name=skills, known=_SKILLS)
     shape = (image_size_px, image_size_px, 3)
     return RobotSpec(
         observation=ObservationSpec(
@@ -362,7 +371,7 @@ def _make_spec(image_size_px: int) -> RobotSpec:
         action=_ACTION,
         command_rate_hz=COMMAND_RATE_HZ,
         hold="is braked to a target, and stays there with its grip as it is",
-        skills=SKILLS,
+        skills=_SKILLS[skills],
     )
 
 

@@ -14,13 +14,17 @@ import numpy as np
 from agent.worlds.scene.memory_tasks import BUTTONS, START_SPOTS, MemoryTask, Past, Step
 from agent.worlds.scene.memory_tasks_history import MemoryFacts
 from agent.worlds.scene.memory_tasks_oracle import CLOSE, OPEN, PRESS, PUT_CUBE
+from fast_brain.robots.scene_memory_skills import (
+    PRESS_LIGHTS,
+    PRESS_OTHER,
+    PUT_ALL_BACK,
+    PUT_BACK,
+    PUT_IN_MIDDLE,
+    REMEMBERED,
+    locks_in_words,
+)
 from fast_brain.robots.scene_physics import HOME_POSITION_M
 
-PUT_IN_MIDDLE, PUT_BACK = "put the cube in the middle", "put the cube back"
-PRESS_OTHER, PUT_ALL_BACK = "press the other button", "put drawer and window back"
-PRESS_LIGHTS = ("press the first light", "press the second light", "press the third light")
-# What only memory can tell how to do; a press goes on with how the locks were.
-REMEMBERED = (PUT_BACK, PRESS_OTHER, PUT_ALL_BACK, *PRESS_LIGHTS)
 # A step is over when its effect holds and the arm is back within this of the waiting pose [m].
 _RETREATED_WITHIN_M = 0.12
 
@@ -118,8 +122,7 @@ def _named(step: str, facts: MemoryFacts) -> str:
 
 
 def _locks(facts: MemoryFacts) -> str:
-    words = ("locked" if getattr(facts, f"{button}_locked") else "unlocked" for button in BUTTONS)
-    return ", ".join(f"{button} {word}" for button, word in zip(BUTTONS, words, strict=True))
+    return locks_in_words(drawer=facts.drawer_locked, window=facts.window_locked)
 
 
 def _shows(step: str, facts: MemoryFacts) -> bool:

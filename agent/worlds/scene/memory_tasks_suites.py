@@ -6,10 +6,10 @@ each play, from the evaluation's seed and the episode's index.
 
 from collections.abc import Mapping
 
+import msgspec
 import numpy as np
 
-from agent.evaluation.episodes import Episode, Facts, world_seed
-from agent.evaluation.suites import Suite
+from agent.evaluation.episodes import Episode, Facts, Suite, world_seed
 from agent.worlds.scene.memory_tasks import KINDS, MemoryKind, MemoryTask, Step, sample_memory_task
 from agent.worlds.scene.memory_tasks_history import History, MemoryFacts
 from agent.worlds.scene.memory_tasks_language import sample_memory_phrasing
@@ -44,6 +44,7 @@ def memory_episode(kind: MemoryKind, seed: int, index: int) -> Episode:
         is_met=followed.is_met,
         needed=followed.needed,
         is_reached=followed.is_reached,
+        symbols={"memory_task": msgspec.to_builtins(task)},
     )
 
 
@@ -56,7 +57,7 @@ def memory_suites() -> tuple[Suite, ...]:
             name=f"memory-{kind}",
             what=_WHAT[kind],
             robot_kind="ogbench_scene",
-            preset="demo",
+            preset="memory",
             make=_Maker(kind),
             robot_options=alone,
         )

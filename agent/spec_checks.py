@@ -31,7 +31,7 @@ def check_specs(specs: Mapping[str, object]) -> None:
     if robot and policy:
         _check_policy_and_robot(policy, robot)
     if robot and planner:
-        _check_names("planner", "camera", planner.cameras, robot.observation.images)
+        _check_cameras("planner", planner, robot)
     if policy and planner:
         _check_latent(policy, planner)
     for note in notes_on(specs):
@@ -72,11 +72,23 @@ def _only(specs: Mapping[str, object], kind: type[SpecT]) -> SpecT | None:
 
 
 def _check_policy_and_robot(policy: PolicySpec, robot: RobotSpec) -> None:
-    _check_names("policy", "camera", policy.cameras, robot.observation.images)
+    _check_cameras("policy", policy, robot)
     _check_names(
         "policy", "proprioception", policy.proprioception, robot.observation.proprioception
     )
     _check_action(policy.action, robot.action)
+
+
+def _check_cameras(who: str, reader: PlannerSpec | PolicySpec, robot: RobotSpec) -> None:
+    images, size = robot.observation.images, reader.picture_px
+    _check_names(who, "camera", reader.cameras, images)
+    for image in images:
+        if size and image.name in reader.cameras and image.shape[:2] != (size, size):
+            raise ContractError(
+                leaf=f"robot camera {image.name!r}",
+                expected=f"{size} x {size} pixels (the {who}'s)",
+                got=f"{image.shape[1]} x {image.shape[0]}",
+            )
 
 
 def _check_names(

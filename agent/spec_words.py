@@ -22,15 +22,20 @@ def in_words(spec: object) -> str:
             return "; ".join(
                 (
                     f"{spec.horizon} actions, {spec.step_s:g} s apart",
-                    f"cameras {_names(spec.cameras)}",
+                    _cameras_in_words(spec),
                     f"feels {_names(spec.proprioception)}",
                     _latent_in_words(spec.latent),
                 )
             )
         case PlannerSpec():
-            return f"cameras {_names(spec.cameras)}; {_latent_in_words(spec.latent)}"
+            return f"{_cameras_in_words(spec)}; {_latent_in_words(spec.latent)}"
         case _:
             return ""
+
+
+def _cameras_in_words(spec: PlannerSpec | PolicySpec) -> str:
+    size = f" of {spec.picture_px} px" if spec.picture_px else ""
+    return f"cameras {_names(spec.cameras)}{size}"
 
 
 def _names(names: Iterable[str]) -> str:

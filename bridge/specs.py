@@ -286,22 +286,28 @@ class LatentSpec(
 
 
 class PlannerSpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What a planner needs and gives; `latent` is None if it sends no latents."""
+    """What a planner needs and gives; `latent` is None if it sends no latents.
+
+    `picture_px` is the side of the square pictures that it takes [px]; 0 if any will do.
+    """
 
     latent: LatentSpec | None = None
     cameras: tuple[str, ...] = ()
+    picture_px: int = 0
 
 
 class PolicySpec(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What a policy needs and gives: chunks of `horizon` actions, `step_s` apart [s].
 
-    `latent` is None if it does not look at latents and so works with any planner.
+    `latent` is None if it does not look at latents and so works with any planner. `picture_px` is
+    the side of the square pictures that it takes [px]; 0 if any will do.
     """
 
     action: ActionSpec
     horizon: int
     step_s: float
     cameras: tuple[str, ...] = ()
+    picture_px: int = 0
     proprioception: tuple[str, ...] = ()
     latent: LatentSpec | None = None
 

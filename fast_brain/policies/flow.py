@@ -36,6 +36,7 @@ from fast_brain.policies.gripper_action import gripper_action_spec
 
 DEFAULT_WEIGHTS = Path(__file__).parent.parent / "weights" / "flow"
 _CAMERAS = ("front", "wrist")
+_PICTURE_PX = 96
 _NANOSECONDS = 1_000_000_000
 
 
@@ -100,6 +101,7 @@ class FlowPolicy:
             horizon=HORIZON,
             step_s=STEP_S,
             cameras=_CAMERAS,
+            picture_px=_PICTURE_PX,
             proprioception=(POSE, CONTACT),
             latent=self._latent,
         )

@@ -75,7 +75,10 @@ class VisionLanguagePlanner:
         self._sequence = 0
         options = {**({"weights": weights} if weights else {}), **(engine_options or {})}
         self._engine: Engine = make_plugin("engine", engine, options)
-        self._spec = PlannerSpec(latent=self._engine.info.latent, cameras=self._cameras)
+        info = self._engine.info
+        self._spec = PlannerSpec(
+            latent=info.latent, cameras=self._cameras, picture_px=info.picture_px
+        )
 
     @property
     def spec(self) -> PlannerSpec:

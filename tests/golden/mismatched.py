@@ -23,6 +23,14 @@ class WristCamera(HoldPolicy):
         self._spec = replace(self._spec, cameras=("wrist",))
 
 
+class SmallPictures(HoldPolicy):
+    """Takes pictures of another size than the arm's."""
+
+    def __init__(self, *, robot: RobotSpec) -> None:
+        super().__init__(robot=robot)
+        self._spec = replace(self._spec, cameras=("front",), picture_px=32)
+
+
 class Millimetres(HoldPolicy):
     """Speaks in another unit than the arm."""
 

@@ -60,6 +60,10 @@ def test_parts_that_fit_for_programs() -> None:
             ),
         ),
         (
+            "SmallPictures",
+            "robot camera 'front': expected 32 x 32 pixels (the policy's), got 64 x 64\n",
+        ),
+        (
             "Millimetres",
             "policy action units: expected ('m', 'm', 'm') (the robot's), got ('mm', 'mm', 'mm')\n",
         ),
@@ -69,6 +73,13 @@ def test_parts_that_do_not_fit(policy: str, said: str) -> None:
     """Latents, cameras and actions: both sides are named, and nothing is said to fit."""
     code, shown, wrong = check(f"fast_brain.policy=mismatched:{policy}")
     assert (code, shown, wrong) == (FAILED, "", said)
+
+
+def test_a_planner_made_for_other_pictures() -> None:
+    """The shipped planner sees 96 px, the arm shows 64."""
+    code, shown, wrong = check("slow_brain.planner=vlm")
+    assert (code, shown) == (FAILED, "")
+    assert wrong == "robot camera 'front': expected 96 x 96 pixels (the planner's), got 64 x 64\n"
 
 
 def test_rates_that_do_not_fit() -> None:

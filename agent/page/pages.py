@@ -19,9 +19,6 @@ from bridge.errors import TandemError
 
 # Of a browser that cannot keep up; what it missed it gets by loading the page again.
 _MOST_MESSAGES = 200
-# A connection may be away for so long before a page has to be loaded anew, which loses what was
-# half written; the page says within as long that it is lost [s].
-_RECONNECT_LIMIT_S = 6.0
 # A browser may be gone for so long and goes on where it was; also for how long one may be silent on
 # a busy machine before its connection is taken for lost [s].
 _LOST_FOR_S = 8.0
@@ -47,7 +44,6 @@ def add_page(app: FastAPI) -> None:
         language="en-US",
         reconnect_timeout=_LOST_FOR_S,
         message_history_length=_MOST_MESSAGES,
-        reconnect_timeout=_RECONNECT_LIMIT_S,
         show_welcome_message=False,
     )
 

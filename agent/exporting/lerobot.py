@@ -112,8 +112,11 @@ def _form(
         )
         for camera, name in first.sensed.pictures.items()
     }
+    names = number_names(first.sensed.numbers)
+    # All may have been redacted.
+    state = {"observation.state": feature("float32", names)} if names else {}
     numbers = {
-        "observation.state": feature("float32", number_names(first.sensed.numbers)),
+        **state,
         "action": feature("float32", actions),
         "timestamp": feature("float32"),
         **{name: feature("int64") for name in _INDICES},

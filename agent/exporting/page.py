@@ -17,7 +17,7 @@ _STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
 body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 .timeline { overflow-x: auto } svg { width: 100%; min-width: 40rem; height: auto }
-text { font-size: 12px; fill: currentColor; } .top { opacity: .6 }
+text { font-size: 12px; fill: currentColor; } h2 { font-size: 1.15rem }
 .lane { fill: currentColor; opacity: .06 } .done { fill: #2e8b57 } .failed { fill: #c0392b }
 .active, .skipped { fill: #7f8c8d } .held { fill: #d68910 } .ladder { fill: #8e44ad }
 .plan { fill: #2874a6 } .chunks { fill: #5d6d7e } .misses, .faults { fill: #c0392b }

@@ -4,8 +4,10 @@
     {"type": "goal", "goal_id": …, "text": …, "at_s": …}
     {"type": "plan", "goal_id": …, "trigger": …, "asked_s": …, "took_s": …, "thoughts": […], …}
 
-Goals in order of time, each followed by its plans. `at_s` counts from the beginning of what is
-exported, `asked_s` from when the goal was given, `took_s` from when the planner was asked [s].
+Goals in order of time, each followed by its plans; where one is missing, `ended` and `why` say so.
+A goal's `at_s` counts from the beginning of what is exported, `asked_s` from when the goal was
+given, `took_s` and the rest from when the planner was asked [s]. Latents are there if the run was
+recorded with `recording.latents: full`. `slow_brain/recorded_thoughts.py` reads it.
 """
 
 import json
@@ -19,7 +21,11 @@ from bridge.errors import ConfigError
 
 FORMAT = 1
 _NS_PER_S = 1_000_000_000
-_TOLD = ("planner.asked", "planner.plan")
+# How a request may end without a plan.
+_ENDS = {"planner.failed": "failed", "planner.waits": "waits", "planner.cut_short": "cut short"}
+# Recorded with all its numbers, or not at all.
+_LATENT = "latent"
+_TOLD = ("planner.asked", "planner.thought", "planner.plan", _LATENT, *_ENDS)
 
 
 def write_thoughts(stretch: Stretch, path: Path, on_progress: OnProgress) -> dict[str, Any]:
@@ -38,7 +44,7 @@ def write_thoughts(stretch: Stretch, path: Path, on_progress: OnProgress) -> dic
             file.write(_line({"type": "goal"} | told))
             for plan in _plans(stretch, goal):
                 file.write(_line(plan))
-                plans += 1
+                plans += "ended" not in plan
             on_progress(number, len(stretch.goals))
     if not plans:
         raise ConfigError(f"No planner made a plan in that part of run {stretch.run.id}.")
@@ -49,35 +55,70 @@ def _line(facts: dict[str, Any]) -> str:
     return json.dumps(facts, ensure_ascii=False) + "\n"
 
 
-def _plans(stretch: Stretch, goal: GoalStretch) -> Iterator[dict[str, Any]]:
-    """The goal's plans in the order in which they were made, those asked for in this part."""
-    asked: dict[str, RecordedEvent] = {}
+def _plans(stretch: Stretch, goal: GoalStretch) -> list[dict[str, Any]]:
+    """What came of each request for the goal, in order; of those asked in this part."""
+    asked: dict[str, _Request] = {}
+    answers: list[dict[str, Any]] = []
     told = stretch.run.walk(*_TOLD, first_ns=goal.first_ns, last_ns=goal.last_ns)
     for event in told:
-        plan_id = event.facts["plan_id"]
-        if event.facts["goal_id"] != goal.story.id:
+        plan_id = event.facts.get("plan_id", "")
+        if event.kind == "planner.asked" and event.facts["goal_id"] == goal.story.id:
+            asked[plan_id] = _Request(event)
+        request = asked.get(plan_id)
+        if request is None:
             continue
-        if event.kind == "planner.asked":
-            asked[plan_id] = event
-        elif plan_id in asked:
-            yield _plan(goal, asked.pop(plan_id), event)
+        if event.kind == "planner.thought":
+            request.add_thought(event)
+        elif event.kind == _LATENT:
+            request.add_latent(event)
+        elif event.kind == "planner.plan" or event.kind in _ENDS:
+            answers.append(request.answered(goal, event))
+    return answers
 
 
-def _plan(goal: GoalStretch, asked: RecordedEvent, plan: RecordedEvent) -> dict[str, Any]:
-    facts = plan.facts
-    return {
-        "type": "plan",
-        "goal_id": goal.story.id,
-        "plan_id": facts["plan_id"],
-        "trigger": facts["trigger"],
-        "trigger_kind": asked.facts.get("trigger_kind", ""),
-        "asked_s": (asked.stamp_ns - goal.first_ns) / _NS_PER_S,
-        "took_s": (plan.stamp_ns - asked.stamp_ns) / _NS_PER_S,
-        "thoughts": [_thought(words) for words in facts.get("thoughts", ())],
-        "subtasks": list(_subtasks(facts)),
-        "current_subtask_done": facts.get("current_subtask_done", False),
-        "goal_done": facts["goal_done"],
-    }
+class _Request:
+    """One request, and what came of it."""
+
+    def __init__(self, asked: RecordedEvent) -> None:
+        self._asked = asked
+        self._thoughts: list[dict[str, Any]] = []
+        self._latents: list[dict[str, Any]] = []
+
+    def add_thought(self, event: RecordedEvent) -> None:
+        piece = {name: event.facts[name] for name in ("field", "text")}
+        self._thoughts.append(piece | {"at_s": self._seconds_until(event)})
+
+    def add_latent(self, event: RecordedEvent) -> None:
+        streams = {name: event.facts[name] for name in ("perceptual", "cognitive")}
+        told = {"at_s": self._seconds_until(event), "subtask": event.facts["subtask_text"]}
+        self._latents.append(told | streams)
+
+    def answered(self, goal: GoalStretch, end: RecordedEvent) -> dict[str, Any]:
+        """The whole; a latent that comes after its plan is still added."""
+        facts = self._asked.facts
+        thoughts = [_thought(words) for words in end.facts.get("thoughts", ())]
+        about = {
+            "type": "plan",
+            "goal_id": goal.story.id,
+            "plan_id": facts["plan_id"],
+            "trigger": facts["trigger"],
+            "trigger_kind": facts.get("trigger_kind", ""),
+            "asked_s": (self._asked.stamp_ns - goal.first_ns) / _NS_PER_S,
+            "took_s": self._seconds_until(end),
+            "thoughts": self._thoughts or thoughts,
+            "latents": self._latents,
+        }
+        if end.kind in _ENDS:
+            why = end.facts.get("reason", end.facts.get("error", ""))
+            return about | {"ended": _ENDS[end.kind], "why": why}
+        return about | {
+            "subtasks": list(_subtasks(end.facts)),
+            "current_subtask_done": end.facts.get("current_subtask_done", False),
+            "goal_done": end.facts["goal_done"],
+        }
+
+    def _seconds_until(self, event: RecordedEvent) -> float:
+        return (event.stamp_ns - self._asked.stamp_ns) / _NS_PER_S
 
 
 def _thought(words: str) -> dict[str, str]:

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 from agent.tracing.lanes import LANES, Bar, Chronicle, Points, every, thinned
 
-_WIDTH, _LANE_HEIGHT, _LEFT = 1000, 28, 90
+_WIDTH, _LANE_HEIGHT, _LEFT = 1000, 28, 130
 # As many as can be told apart in the picture.
 _MOST_MARKS, _MOST_POINTS = 1000, 400
+# A line ends where nothing was told for so long [s].
+_GAP_S = 1.0
 
 
 class _Curve(NamedTuple):
@@ -29,7 +31,8 @@ def timeline(chronicle: Chronicle, first_s: float, last_s: float) -> str:
         bars = [bar for bar in chronicle.bars if bar.lane == lane and axis.shows(bar)]
         drawn += [_ground(lane, place), *(_mark(bar, axis, place) for bar in _some(bars))]
     for place, curve in enumerate(curves, len(LANES)):
-        drawn += [_ground(curve.name, place), _line(curve, axis, place)]
+        drawn += [_ground(f"{curve.name}, 0–{curve.top:.3g} {curve.unit}", place)]
+        drawn += [_line(curve, part, axis, place) for part in _unbroken(curve.points, axis)]
     bottom = (len(LANES) + len(curves)) * _LANE_HEIGHT + 16
     drawn += [
         f'<text x="{_LEFT}" y="{bottom - 2}">{first_s:.1f} s</text>',
@@ -93,16 +96,23 @@ def _mark(bar: Bar, axis: _Axis, place: int) -> str:
     )
 
 
-def _line(curve: _Curve, axis: _Axis, place: int) -> str:
+def _unbroken(points: Points, axis: _Axis) -> Iterator[Points]:
+    """The parts of a curve between which nothing was told for long."""
+    gap_s = max(_GAP_S, 3 * (axis.last_s - axis.first_s) / _MOST_POINTS)
+    first = 0
+    for place in range(1, len(points)):
+        if points[place][0] - points[place - 1][0] > gap_s:
+            yield points[first:place]
+            first = place
+    yield points[first:]
+
+
+def _line(curve: _Curve, part: Points, axis: _Axis, place: int) -> str:
     bottom, high = (place + 1) * _LANE_HEIGHT - 4, _LANE_HEIGHT - 8
     places = " ".join(
         f"{axis(at_s):.1f},{bottom - high * min(value / curve.top, 1.0):.1f}"
-        for at_s, value in curve.points
+        for at_s, value in part
     )
     values = [value for _, value in curve.points]
     title = f"{curve.name}: from {min(values):.3g} to {max(values):.3g} {curve.unit}".rstrip()
-    return (
-        f'<polyline class="curve" points="{places}"><title>{escape(title)}</title></polyline>'
-        f'<text class="top" x="{_WIDTH - 2}" y="{place * _LANE_HEIGHT + 15}" text-anchor="end">'
-        f"{curve.top:.3g} {curve.unit}</text>"
-    )
+    return f'<polyline class="curve" points="{places}"><title>{escape(title)}</title></polyline>'

@@ -30,7 +30,7 @@ _MOST_MEGABYTES = 50
 _MOST_BITS_PER_SECOND = 2_000_000
 # Of the limit, what is left for the frames when the container has had its part.
 _SHARE_OF_FRAMES = 0.9
-_FONT_PX = 18
+_WIDE_FONT, _FONT_PX = "DejaVuSans.ttf", 18
 _WHITE, _GREY = (255, 255, 255), (160, 160, 160)
 
 
@@ -123,7 +123,7 @@ def _shots(
         yield _Shot(
             pictures=tuple(names[place] if place >= 0 else "" for names in shown.values()),
             head=f"{at_s:6.1f} s   {goal_at(stretch.story, at_s)}",
-            caption=caption_at(stretch.story, at_s) or "–",
+            caption=caption_at(stretch.story, at_s),
         )
 
 
@@ -148,7 +148,7 @@ class _Sheet:
         # Encoders want even numbers.
         width, height = sum(widths), max(heights) + _CAPTION_HEIGHT_PX
         self.size = (width + width % 2, height + height % 2)
-        self._font = ImageFont.load_default(size=_FONT_PX)
+        self._font = _font()
         self._last: tuple[_Shot, ImageArray] | None = None
 
     def draw(self, shot: _Shot) -> ImageArray:
@@ -177,6 +177,14 @@ class _Sheet:
         room = self.size[0] - 16
         if self._font.getlength(text) <= room:
             return text
-        while text and self._font.getlength(f"{text}…") > room:
+        while text and self._font.getlength(f"{text}...") > room:
             text = text[:-1]
-        return f"{text}…"
+        return f"{text}..."
+
+
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """One that knows many scripts where the machine has it, else Pillow's own, which knows few."""
+    try:
+        return ImageFont.truetype(_WIDE_FONT, _FONT_PX)
+    except OSError:
+        return ImageFont.load_default(size=_FONT_PX)

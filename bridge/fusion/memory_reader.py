@@ -22,6 +22,7 @@ from bridge.memories.contents import Streams
 from bridge.memories.memory_vla import Variant
 from bridge.memories.rows import StreamEntries
 from bridge.memories.stores import SharedMemoryReader
+from bridge.memory_use import MemoryUse
 from bridge.specs import LatentSpec
 
 _TRIES = 4
@@ -55,6 +56,7 @@ class MemoryReader:
         self.network = network.eval()
         self._perceptual = StreamReader(network.per_mem_bank)
         self._cognitive = StreamReader(network.cog_mem_bank)
+        self._fused: FusedLatent | None = None
 
     def read(self, streams: Streams, age_s: float) -> FusedLatent:
         """Fuse what a memory holds.
@@ -68,11 +70,27 @@ class MemoryReader:
         """
         first = self._perceptual.read(streams.perceptual, age_s)
         second = self._cognitive.read(streams.cognitive, age_s)
-        return FusedLatent(
+        self._fused = FusedLatent(
             _array(first.tokens),
             _array(second.tokens),
             float(first.gate.mean()),
             float(second.gate.mean()),
+        )
+        return self._fused
+
+    def memory_use(self) -> MemoryUse | None:
+        """How the memory was read the last time, for a policy to show; None before."""
+        if self._fused is None:
+            return None
+        return MemoryUse(
+            {
+                "perceptual": self._perceptual.attention(),
+                "cognitive": self._cognitive.attention(),
+            },
+            {
+                "perceptual": self._fused.perceptual_gate_mean,
+                "cognitive": self._fused.cognitive_gate_mean,
+            },
         )
 
     def read_shared(self, memory: SharedMemoryReader, now_ns: int) -> FusedLatent:
@@ -128,18 +146,37 @@ class StreamReader:
         age = torch.tensor([age_s])
         return self._reading.mix(held.current, held.tokens, held.gate_content, age)
 
+    @torch.inference_mode()
+    def attention(self) -> list[float]:
+        """How much each entry was read the last time, summing to 1; the last is the latent's own.
+
+        Worked out when asked; empty before the first read.
+        """
+        held = self._retrieved
+        if held is None:
+            return []
+        if len(held.ids) == 1:
+            return [1.0]
+        weights = self._reading.attention(held.current, self._kept())[0]
+        of_entry = [float(weight) for weight in weights.view(len(self._slot_ids), -1).sum(-1)]
+        known = dict(zip(self._slot_ids, of_entry, strict=True))
+        return [known.get(int(number), 0.0) for number in held.ids]
+
+    def _kept(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Of each layer, the keys and values of the entries before the last, in a batch of one."""
+        count = len(self._slot_ids)
+        return [
+            (keys[:count].flatten(0, 1)[None], values[:count].flatten(0, 1)[None])
+            for keys, values in self._projected
+        ]
+
     def _retrieve(self, entries: StreamEntries) -> "_Retrieved":
         self._check(entries)
         last = entries.row_of[-1:]
         current = _tensor(entries.rows[last])
         if len(entries.ids) > 1:
             self._refresh(entries)
-            count = len(self._slot_ids)
-            projected = [
-                (keys[:count].flatten(0, 1)[None], values[:count].flatten(0, 1)[None])
-                for keys, values in self._projected
-            ]
-            retrieved = self._reading.retrieve(current, projected)
+            retrieved = self._reading.retrieve(current, self._kept())
         elif self._reading.config.attends_to_itself:
             time_s = torch.tensor(entries.time_s[-1:], dtype=torch.float32)
             retrieved = self._reading.retrieve(current, self._reading.project(current, time_s))

@@ -153,6 +153,12 @@ class RetrievalLayer(nn.Module):
         between = self.attn_norm(query + found.transpose(1, 2).flatten(2))
         return self.ffn_norm(between + self._widen(between))
 
+    def weights(self, query: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+        """How much of each key is read ``[B, T]``, summing to 1: mean of heads and tokens."""
+        asked, known = self._split(self.q_proj(query)), self._split(keys)
+        scores = asked @ known.transpose(-2, -1) / math.sqrt(known.shape[-1])
+        return scores.softmax(-1).mean((1, 2))
+
     def _widen(self, tokens: torch.Tensor) -> torch.Tensor:
         into, bend, out = self.ffn
         inner = functional.dropout(bend(into(tokens)), self.dropout, self.training)
@@ -243,6 +249,16 @@ class StreamReading(nn.Module):
         for layer, (keys, values) in zip(self.layers, projected, strict=True):
             query = layer(query, keys, values, is_kept)
         return query
+
+    def attention(
+        self, current: torch.Tensor, projected: Sequence[tuple[torch.Tensor, torch.Tensor]]
+    ) -> torch.Tensor:
+        """How much of each key `retrieve` reads ``[B, T]``: mean of the layers, summing to 1."""
+        query, found = current, list[torch.Tensor]()
+        for layer, (keys, values) in zip(self.layers, projected, strict=True):
+            found.append(layer.weights(query, keys))
+            query = layer(query, keys, values)
+        return torch.stack(found).mean(0)
 
     def blend(self, current: torch.Tensor, retrieved: torch.Tensor, age_s: torch.Tensor) -> Fused:
         """Gate ``current`` and ``retrieved``, both ``[B, N, D]``; `age_s` ``[B]`` is ≥ 0."""

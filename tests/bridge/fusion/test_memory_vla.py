@@ -402,3 +402,31 @@ def _filled(count: int) -> MemoryVlaMemory:
     for call in range(count):
         memory.write(example_latent(SPEC, stamp_ns=call * SECOND_NS, sequence=call))
     return memory
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_reader_says_what_it_attended_to(variant: Variant) -> None:
+    """Weights are in the order of the entries, sum to one, and are those of the network."""
+    network, memory = _network(variant), _filled(5)
+    reader = MemoryReader(network)
+    assert reader.memory_use() is None
+    streams = memory.streams()
+    reader.read(streams, 0.5)
+    use = reader.memory_use()
+    assert use is not None
+    for stream, entries in (("perceptual", streams.perceptual), ("cognitive", streams.cognitive)):
+        weights = use.attention[stream]
+        assert len(weights) == len(entries.ids)
+        assert sum(weights) == pytest.approx(1.0)
+        assert weights[-1] == 0.0
+        assert 0 < use.gate_means[stream] < 1
+    entries, bank = streams.cognitive, network.cog_mem_bank
+    rows = torch.from_numpy(entries.rows[entries.row_of].copy())
+    times = torch.tensor(entries.time_s, dtype=torch.float32)
+    with torch.inference_mode():
+        keys = [
+            (k.flatten(0, 1)[None], v.flatten(0, 1)[None])
+            for k, v in bank.project(rows[:-1], times[:-1])
+        ]
+        wanted = bank.attention(rows[-1:], keys)[0]
+    torch.testing.assert_close(torch.tensor(use.attention["cognitive"][:-1]), wanted)

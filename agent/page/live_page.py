@@ -62,6 +62,7 @@ class LivePage:
                 self._timeline = TimelinePanel(charts.timeline, self._look_back)
                 self._curves = CurvePanels(charts.curves)
         self._draw_way_back()
+        self._figures.show(feed.view)
         self.refresh()
         ui.timer(1 / state.config.serve.video_rate_hz, self.refresh)
 
@@ -81,6 +82,8 @@ class LivePage:
         charts = self._feed.charts()
         if charts.number != self._drawn:
             self._drawn = charts.number
+            # Numbers that change faster than they can be read are only work for all ten tabs.
+            self._figures.show(self._at(self._back_s))
             self._timeline.show(charts.timeline, self._back_s)
             self._curves.show(charts.curves)
 
@@ -91,7 +94,7 @@ class LivePage:
         ui.add_body_html(f"<script>{_WATCH_FOR_OLD}</script>")
 
     def _show(self, view: RunView) -> None:
-        for each in (self._cameras, self._subtasks, self._thoughts, self._figures):
+        for each in (self._cameras, self._subtasks, self._thoughts):
             each.show(view)
 
     def _draw_way_back(self) -> None:
@@ -103,11 +106,17 @@ class LivePage:
 
     def _look_back(self, at_s: float | None) -> None:
         """Show what was shown at a moment; the controls stay those of now."""
-        view = None if at_s is None else self._feed.history.view_at(at_s)
-        self._back_s = view.at_s if view else None
-        self._show(view or self._feed.view)
+        view = self._at(at_s)
+        self._back_s = None if view is self._feed.view else view.at_s
+        self._show(view)
+        self._figures.show(view)
         self._timeline.move(self._back_s)
         self._say_moment()
+
+    def _at(self, at_s: float | None) -> RunView:
+        """What was shown at a moment; what is shown now where that is not kept any more."""
+        back = None if at_s is None else self._feed.history.view_at(at_s)
+        return back or self._feed.view
 
     def _say_moment(self) -> None:
         back_s = self._back_s

@@ -185,7 +185,7 @@ class PlanningNode:
         except TandemError as error:
             # Bad text, a bug, a server that does not answer: the old plan stays, and it is tried
             # again until the budget is spent.
-            self._note(error)
+            self._note(error, request)
         else:
             self._planner_error = ""
 
@@ -297,10 +297,10 @@ class PlanningNode:
             return "a remark"
         return "" if self._loop.pauses.may_think else "a pause"
 
-    def _note(self, error: TandemError) -> None:
+    def _note(self, error: TandemError, request: PlanRequest) -> None:
         self._planner_error = f"{type(error).__name__}: {error}"
         facts = {"error": self._planner_error, "plugin": self._config.planner}
-        emit(self._outputs, "planner.failed", self._clock.now_ns(), **facts)
+        self._tell("planner.failed", request, **facts)
         self._loop.fail(error, self._clock.now_ns())
 
     def _pictures(self, request: PlanRequest) -> list[str]:

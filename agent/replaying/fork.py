@@ -24,6 +24,7 @@ from bridge.trace import TraceEvent
 _NS_PER_S = 1_000_000_000
 _OVER = ("goal_done", "goal_failed")
 _GOAL_ID = "fork"
+_OF_THE_GOAL = ("goal", "planning")
 # Settings that a fork has otherwise because it is one.
 _OURS = ("robot.options.", "recording.", "serve.")
 
@@ -102,6 +103,7 @@ def fork(
     later = [word for word in said if word.stamp_ns >= moment.at_ns]
     if goal:
         later = [_goal(goal, moment)]
+        left = {name: message for name, message in left.items() if name not in _OF_THE_GOAL}
     else:
         check_known(run, said)
         _check_goal(run, moment, left, later)
@@ -126,7 +128,8 @@ def _alone(config: AgentConfig) -> AgentConfig:
 
 
 def _goal(text: str, moment: Moment) -> Said:
-    stamp_ns = moment.at_ns
+    # Just after the moment itself, as something that has changed.
+    stamp_ns = moment.at_ns + 1
     return Said(stamp_ns, "goal", Goal(text=text, id=_GOAL_ID, source="fork", stamp_ns=stamp_ns))
 
 

@@ -18,6 +18,7 @@ _NAMES = (
     "docs/plugins.md",
     "docs/evaluation.md",
     "docs/traces.md",
+    "docs/exports.md",
 )
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 _FENCE = re.compile(r"^```\n(.*?)^```", re.DOTALL | re.MULTILINE)

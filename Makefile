@@ -25,6 +25,7 @@ $(SYNCED): pyproject.toml $(LOCK)
 	@echo "Installing into $(VENV): a few minutes the first time."
 	$(BIN)/pip install -qq -c $(LOCK) -e '.[sim,train,dev]'
 	.ci/opengl
+	.ci/browser
 	touch $@
 
 lock: ## Pin anew what pyproject.toml asks for (add UPGRADE=--upgrade for newer releases)

@@ -22,6 +22,10 @@ from fast_brain.config import FastBrainNodeConfig
 
 __all__ = ["Graph", "MailboxSpec", "NodeSpec", "build_graph"]
 
+# Compares planners with one that is told the truth; never part of an agent that is served.
+ORACLE_MODULE = "agent.evaluation.oracle"
+ORACLE = f"{ORACLE_MODULE}:OraclePlanner"
+_PLANNING_NODE = "slow_brain.planning_node:PlanningNode"
 _SMALL_BYTES = 64 * 1024
 _MEDIUM_BYTES = 512 * 1024
 
@@ -60,7 +64,7 @@ def _planner(config: AgentConfig) -> NodeSpec:
     world = ("world",) if config.slow_brain.monitoring.may_ask_simulator else ()
     return NodeSpec(
         name="planner",
-        node_class="slow_brain.planning_node:PlanningNode",
+        node_class=_planner_node(config.slow_brain.planner),
         config=config.slow_brain,
         # So that a person's word is heard within one period of the control loop; what else there is
         # to do is looked at more rarely.
@@ -80,6 +84,12 @@ def _planner(config: AgentConfig) -> NodeSpec:
         memory_limit_mb=config.runtime.planner_memory_limit_mb,
         note=f"thinks at up to {config.slow_brain.rate_hz:g} Hz",
     )
+
+
+def _planner_node(planner: str) -> str:
+    """The class of the planner's node; that of an oracle shows it the world."""
+    is_oracle = planner == ORACLE
+    return f"{ORACLE_MODULE}:OraclePlanningNode" if is_oracle else _PLANNING_NODE
 
 
 def _policy(config: AgentConfig) -> NodeSpec:

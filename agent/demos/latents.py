@@ -5,7 +5,7 @@ that the demonstrator then carried out.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,16 +115,34 @@ def build_latents(
 
 
 @torch.inference_mode()
+def read_along(
+    decoder: GreedyDecoder,
+    tokenizer: Any,  # noqa: ANN401  # transformers types its tokenizers so.
+    texts: Sequence[tuple[str, str]],
+    images: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the latents [B, N, D] and [B, 1, D] that writing given answers would have left.
+
+    Args:
+        decoder: The planner.
+        tokenizer: Its tokenizer.
+        texts: Prompts, each with its answer.
+        images: What each was about, uint8 ``[B, 96, 96, 3]``.
+    """
+    asked = [tokenize_question(tokenizer, prompt, answer) for prompt, answer in texts]
+    ids, mask, _, act_index = pad_questions(asked, tokenizer.pad_token_id)
+    return decoder.read_along(ids, mask, to_pixels(images), act_index)
+
+
 def _keep(
     looks: list[_Look],
     decoder: GreedyDecoder,
     tokenizer: Any,  # noqa: ANN401  # transformers types its tokenizers so.
     kept: dict[str, list[np.ndarray]],
 ) -> None:
-    asked = [tokenize_question(tokenizer, look.prompt, look.answer) for look in looks]
-    ids, mask, _, act_index = pad_questions(asked, tokenizer.pad_token_id)
     images = np.stack([decode_image(look.image) for look in looks])
-    perceptual, cognitive = decoder.read_along(ids, mask, to_pixels(images), act_index)
+    texts = [(look.prompt, look.answer) for look in looks]
+    perceptual, cognitive = read_along(decoder, tokenizer, texts, images)
     for name, values in (
         ("perceptual", perceptual.astype(np.float16)),
         ("cognitive", cognitive.astype(np.float16)),

@@ -8,11 +8,12 @@ from agent.evaluation.judge import Judge
 from agent.evaluation.motion import MotionMeter
 from agent.evaluation.records import EpisodeRecord
 from agent.evaluation.suites import Suite
-from agent.graph import build_graph
+from agent.graph import ORACLE, build_graph
 from agent.runtime_local import LocalRuntime
 from bridge.errors import ConfigError, RuntimeStopped
 from bridge.messages import Goal, LoopStatus, PlanningStatus
 from fast_brain.robot_choice import read_robot_spec
+from slow_brain.config import SlowBrainConfig
 
 EPISODE_LIMIT_S = 120.0
 _STOPPED = "somebody wants the evaluation to end"
@@ -40,7 +41,15 @@ def episode_config(base: AgentConfig, suite: Suite, episode: Episode) -> AgentCo
             "reset_options": dict(episode.start),
         }
     )
-    return base.model_copy(update={"robot": robot})
+    return base.model_copy(update={"robot": robot, "slow_brain": _told(base, episode)})
+
+
+def _told(base: AgentConfig, episode: Episode) -> SlowBrainConfig:
+    """The slow brain's settings; only an oracle is told the goal as data."""
+    if base.slow_brain.planner != ORACLE:
+        return base.slow_brain
+    options = {**base.slow_brain.planner_options, "symbols": dict(episode.symbols)}
+    return base.slow_brain.model_copy(update={"planner_options": options})
 
 
 def play_episode(

@@ -16,6 +16,8 @@ COLOURS = {
 _LANE_PX, _CURVE_PX, _GAP_PX, _TOP_PX = 24, 64, 22, 8
 _LEFT_PX, _RIGHT_PX, _ZOOM_PX = 66, 14, 56
 TIMELINE_PX = _TOP_PX + len(LANES) * _LANE_PX + 2 * (_CURVE_PX + _GAP_PX) + _ZOOM_PX
+# The parts of a chart that may be others at the next beat.
+_CHANGING = ("xAxis", "yAxis", "visualMap", "legend")
 _SHADE = "rgba(128, 128, 128, 0.18)"
 # One rectangle a bar, never so thin that it cannot be seen; a subtask says what it is.
 _DRAW_BAR = """(params, api) => {
@@ -69,15 +71,36 @@ def timeline_options(chronicle: Chronicle, cursor_s: float | None) -> Options:
     }  # fmt: skip
 
 
-def with_cursor(options: Options, cursor_s: float | None) -> Options:
-    """A timeline that shows another moment; what it was made from, which others show, stays."""
+def cursor_change(cursor_s: float | None) -> Options:
+    """What to change in a timeline that was drawn to show another moment."""
+    return {
+        "series": [
+            {"id": f"cursor{place}", "markLine": {"data": _mark(cursor_s)}} for place in range(3)
+        ]
+    }
+
+
+def change_to(options: Options) -> Options:
+    """What to change in a chart that was drawn to show this: its data, and not how it looks.
+
+    What is zoomed to stays, and so does the moment that a visitor has chosen.
+    """
+    parts = {name: options[name] for name in _CHANGING if name in options}
     series = [
-        _cursor(int(each["id"].removeprefix("cursor")), cursor_s)
-        if each["id"].startswith("cursor")
-        else each
+        {name: value for name, value in each.items() if not name.startswith(":")}
         for each in options["series"]
+        if not each["id"].startswith("cursor")
     ]
-    return options | {"series": series}
+    return parts | {"series": series}
+
+
+def curves_of(chronicle: Chronicle, lateness: str) -> dict[str, Options]:
+    """The charts below the timeline, by name; `lateness` says which figure of it is known."""
+    return {
+        "lateness": curves_options({lateness: chronicle.late_ms}, "ms"),
+        "actions": curves_options(dict(chronicle.actions), ""),
+        "memory": memory_options(chronicle.memory),
+    }
 
 
 def curves_options(curves: dict[str, Points], unit: str) -> Options:

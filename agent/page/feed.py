@@ -1,6 +1,9 @@
 """The live run for all open tabs: noted once a beat, whoever looks; a tab only draws it."""
 
-from agent.page.charts import Options, curves_options, memory_options, timeline_options
+import json
+from typing import NamedTuple
+
+from agent.page.charts import Options, change_to, curves_of, timeline_options
 from agent.page.history import Newest, RunHistory
 from agent.page.run_view import RunView
 from agent.page_hub import Snapshot
@@ -10,13 +13,16 @@ from agent.server_state import ServerState
 _DRAW_EVERY_S = 1.0
 
 
-class Charts:
-    """The charts of a run, made once for all who look; `number` is another when they are."""
+class Charts(NamedTuple):
+    """The charts of a run, made once for all who look; `number` is another when they are.
 
-    def __init__(self, number: int, timeline: Options, curves: dict[str, Options]) -> None:
-        self.number = number
-        self.timeline = timeline
-        self.curves = curves
+    `changes` are what to change in those that were drawn before, as JSON.
+    """
+
+    number: int
+    timeline: Options
+    curves: dict[str, Options]
+    changes: dict[str, str]
 
 
 class Feed:
@@ -52,13 +58,8 @@ class Feed:
             return before
         chronicle, number = self.history.chronicle(), before.number + 1 if before else 0
         self._drawn_s = self.view.at_s
-        self._charts = Charts(
-            number,
-            timeline_options(chronicle, None),
-            {
-                "lateness": curves_options({"late, p99": chronicle.late_ms}, "ms"),
-                "actions": curves_options(dict(chronicle.actions), ""),
-                "memory": memory_options(chronicle.memory),
-            },
-        )
+        timeline, curves = timeline_options(chronicle, None), curves_of(chronicle, "late, p99")
+        changes = {"timeline": timeline, **curves}
+        encoded = {name: json.dumps(change_to(each)) for name, each in changes.items()}
+        self._charts = Charts(number, timeline, curves, encoded)
         return self._charts

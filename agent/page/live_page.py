@@ -84,8 +84,8 @@ class LivePage:
             self._drawn = charts.number
             # Numbers that change faster than they can be read are only work for all ten tabs.
             self._figures.show(self._at(self._back_s))
-            self._timeline.show(charts.timeline, self._back_s)
-            self._curves.show(charts.curves)
+            self._timeline.change(charts.changes["timeline"])
+            self._curves.change(charts.curves, charts.changes)
 
     def _draw_age(self) -> None:
         """A bar that the browser shows by itself when nothing comes any more."""

@@ -1,11 +1,11 @@
 """The panels that draw a run over time: the timeline, and curves below it."""
 
+import json
 from collections.abc import Callable
-from typing import cast
 
 from nicegui import events, ui
 
-from agent.page.charts import TIMELINE_PX, Options, with_cursor
+from agent.page.charts import TIMELINE_PX, Options, cursor_change
 from agent.page.panels import panel
 from agent.tracing.lanes import Chronicle
 
@@ -39,15 +39,13 @@ class TimelinePanel:
             self._words = ui.label().classes("sr-only").props('data-testid="timeline-words"')
             self.below = ui.element("div").classes("w-full mt-1")
 
-    def show(self, options: Options, cursor_s: float | None) -> None:
-        """Draw it anew; what was zoomed to stays."""
-        _replace(self._chart, with_cursor(options, cursor_s))
-        self._chart.update()
+    def change(self, change: str) -> None:
+        """Show what has changed, as JSON; what was zoomed to stays, and so does the moment."""
+        _change(self._chart, change)
 
     def move(self, cursor_s: float | None) -> None:
         """Show another moment."""
-        _replace(self._chart, with_cursor(_drawn(self._chart), cursor_s))
-        self._chart.update()
+        _change(self._chart, json.dumps(cursor_change(cursor_s)))
 
     def describe(self, chronicle: Chronicle) -> None:
         """Say in words what is drawn, for who cannot see it."""
@@ -66,11 +64,10 @@ class CurvePanels:
                 self._charts[name] = _chart(options, 240, _CHART_WORDS[name], name)
             self._set(name, options)
 
-    def show(self, curves: dict[str, Options]) -> None:
-        """Draw them anew."""
+    def change(self, curves: dict[str, Options], changes: dict[str, str]) -> None:
+        """Show what has changed, as JSON by name; `curves` are the whole charts."""
         for name, options in curves.items():
-            _replace(self._charts[name], options)
-            self._charts[name].update()
+            _change(self._charts[name], changes[name])
             self._set(name, options)
 
     def _set(self, name: str, options: Options) -> None:
@@ -98,15 +95,12 @@ def _chart(options: Options, height_px: int, words: str, name: str) -> ui.echart
     )
 
 
-def _drawn(chart: ui.echart) -> Options:
-    """A chart's options, which may be changed in place."""
-    return cast("Options", chart.options)  # pyright: ignore[reportUnknownMemberType]  # As above.
+def _change(chart: ui.echart, change: str) -> None:
+    """Let the browser change its chart, if it has drawn it yet.
 
-
-def _replace(chart: ui.echart, options: Options) -> None:
-    drawn = _drawn(chart)
-    drawn.clear()
-    drawn.update(options)
+    Not by the element's own options: for each tab the library would wrap every number in them.
+    """
+    chart.client.run_javascript(f"getElement({chart.id})?.chart?.setOption({change})")
 
 
 def _pick(event: events.GenericEventArguments, pick: Callable[[float], None]) -> None:

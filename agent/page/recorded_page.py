@@ -2,7 +2,7 @@
 
 from nicegui import events, ui
 
-from agent.page.charts import curves_options, memory_options, timeline_options
+from agent.page.charts import curves_of, timeline_options
 from agent.page.frame import frame
 from agent.page.over_time import CurvePanels, TimelinePanel
 from agent.page.panels import CameraPanel, FigurePanel, SubtaskPanel, ThoughtPanel, panel
@@ -63,12 +63,7 @@ class RecordedPage:
             self._thoughts = ThoughtPanel()
         with panel("Why", "why", "wide"):
             self._why = ui.element("div").classes("scroll")
-        curves = {
-            "memory": memory_options(chronicle.memory),
-            "lateness": curves_options({"lateness": chronicle.late_ms}, "ms"),
-            "actions": curves_options(dict(chronicle.actions), ""),
-        }
-        CurvePanels(curves)
+        CurvePanels(curves_of(chronicle, "lateness"))
 
     def _draw_scrubber(self) -> None:
         with ui.row().classes("items-center gap-2 no-wrap w-full"):

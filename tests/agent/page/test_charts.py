@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.page.charts import curves_options, memory_options, timeline_options, with_cursor
+from agent.page.charts import (
+    change_to,
+    cursor_change,
+    curves_options,
+    memory_options,
+    timeline_options,
+)
 from agent.page.over_time import in_words
 from agent.tracing.lanes import (
     LANES,
@@ -54,13 +60,15 @@ def test_words_of_others_are_never_markup() -> None:
         assert options["tooltip"]["renderMode"] == "richText"
 
 
-def test_the_cursor_of_one_visitor_is_not_that_of_another() -> None:
-    """The chart that all share stays as it was."""
-    shared = timeline_options(CHRONICLE, None)
-    mine = with_cursor(shared, 1.5)
-    for place in range(3):
-        assert series(mine, f"cursor{place}")["markLine"]["data"] == [{"xAxis": 1.5}]  # pyright: ignore[reportIndexIssue]
-        assert series(shared, f"cursor{place}")["markLine"]["data"] == []  # pyright: ignore[reportIndexIssue]
+def test_a_change_leaves_zoom_and_cursor_to_the_visitor() -> None:
+    """What is sent at each beat is data; what a visitor has chosen, and code, is not in it."""
+    change = change_to(timeline_options(CHRONICLE, 1.5))
+    assert {each["id"] for each in change["series"]} == {"bars", "age", "gate"}
+    assert not {"dataZoom", "tooltip"} & set(change)
+    assert ":renderItem" not in series(change, "bars")
+    assert series(change, "age")["data"] == [[1.0, 0.25]]
+    for each in cursor_change(1.5)["series"]:
+        assert each["markLine"]["data"] == [{"xAxis": 1.5}]
 
 
 def test_a_timeline_can_be_told_in_words() -> None:

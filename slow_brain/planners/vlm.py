@@ -17,6 +17,7 @@ from bridge.protocols import Clock
 from bridge.specs import PlannerSpec
 from slow_brain.engines.engine import (
     Engine,
+    EngineInfo,
     EngineRequest,
     Finish,
     HiddenStates,
@@ -76,6 +77,7 @@ class VisionLanguagePlanner:
         options = {**({"weights": weights} if weights else {}), **(engine_options or {})}
         self._engine: Engine = make_plugin("engine", engine, options)
         info = self._engine.info
+        _check_answer_fits(max_tokens, info)
         self._spec = PlannerSpec(
             latent=info.latent, cameras=self._cameras, picture_px=info.picture_px
         )
@@ -220,3 +222,13 @@ class VisionLanguagePlanner:
     def close(self) -> None:
         """Let go of the model or the connection."""
         self._engine.close()
+
+
+def _check_answer_fits(max_tokens: int, info: EngineInfo) -> None:
+    """Refuse an answer so long that no prompt would fit before it."""
+    if not info.context_tokens or max_tokens < info.context_tokens:
+        return
+    raise ConfigError(
+        f"planner_options.max_tokens is {max_tokens}, but the model reads {info.context_tokens} "
+        "tokens, prompt and answer together: there is no room for a prompt. Lower max_tokens."
+    )

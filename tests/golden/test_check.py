@@ -1,13 +1,23 @@
 """`agent check`: what is said about parts that fit, and about those that do not, word for word."""
 
 import json
+import sys
 
 import pytest
+from transformers.utils import logging
 from typer.testing import CliRunner
 
 from agent.cli import app
+from slow_brain.engines import vllm_engine
 
 FAILED, MISCONFIGURED = 1, 2
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    """As `agent` starts, also if another test has imported the library before."""
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
 
 
 def check(*overrides: str) -> tuple[int, str, str]:
@@ -80,6 +90,60 @@ def test_a_planner_made_for_other_pictures() -> None:
     code, shown, wrong = check("slow_brain.planner=vlm")
     assert (code, shown) == (FAILED, "")
     assert wrong == "robot camera 'front': expected 96 x 96 pixels (the planner's), got 64 x 64\n"
+
+
+PLANNER = "slow_brain.planner_options"
+NO_VLLM = (
+    "The vllm engine needs vLLM (import of vllm halted; None in sys.modules): pip install "
+    "'tandem-agent[vllm]' for a GPU; for a CPU see docs/engines.md.\n"
+)
+NO_LAYER = (
+    "The model has no hidden layer 9: it has 0 to 3, and -1 for the last one after the final "
+    "norm. Set `tap.layer` to one of these.\n"
+)
+NO_ROOM = (
+    "planner_options.max_tokens is 1024, but the model reads 1024 tokens, prompt and answer "
+    "together: there is no room for a prompt. Lower max_tokens.\n"
+)
+NO_SERVER = (
+    "No OpenAI-compatible server answers at http://127.0.0.1:9/v1: [Errno 111] Connection "
+    "refused. Start one, such as `vllm serve MODEL`, or set engine_options.base_url.\n"
+)
+NO_CLIENT = "The openai engine needs its client library: pip install 'tandem-agent[openai]'.\n"
+ENGINES = {
+    "client library": (("engine=openai",), "openai", NO_CLIENT),
+    "vllm": (("engine=vllm",), "vllm", NO_VLLM),
+    "layer": (("engine_options.tap.layer=9",), "", NO_LAYER),
+    "answer": (("max_tokens=1024",), "", NO_ROOM),
+    "server": (
+        ("engine=openai", "engine_options.base_url=http://127.0.0.1:9/v1"), "", NO_SERVER
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "missing", "said"), ENGINES.values(), ids=list(ENGINES))
+def test_an_engine_that_cannot_run(
+    changes: tuple[str, ...], missing: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing extra, a layer, a length or a server: one sentence, before anything moves."""
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setattr(vllm_engine, "prepare_environment", lambda threads: None)
+    options = (f"{PLANNER}.{change}" for change in changes)
+    code, shown, wrong = check("slow_brain.planner=vlm", *options)
+    assert (code, shown, wrong) == (MISCONFIGURED, "", said)
+
+
+def test_latents_of_an_engine_that_the_policy_cannot_take() -> None:
+    """What is tapped of the model must be what the policy was made for: both are told."""
+    engine = f'{PLANNER}.engine_options={{"replies": [""], "latent_tokens": 4}}'
+    planner = ("slow_brain.planner=vlm", f"{PLANNER}.engine=recorded", engine)
+    code, _, wrong = check(*planner, "fast_brain.policy=mismatched:WideLatents")
+    assert code == FAILED
+    assert wrong == (
+        "planner latent: expected LatentSpec(perceptual_tokens=1, cognitive_tokens=1, width=16) "
+        "(the policy's), got LatentSpec(perceptual_tokens=4, cognitive_tokens=1, width=8)\n"
+    )
 
 
 def test_rates_that_do_not_fit() -> None:

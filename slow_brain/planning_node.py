@@ -53,7 +53,7 @@ _NS_PER_S = 1_000_000_000
 # The mailboxes in which a person speaks.
 _VOICES = ("goal", "remark", "pause")
 # A beat that comes a little early is the one that was meant.
-_EARLY_SHARE = 0.1
+_EARLY_NS = 4_000_000
 
 
 class PlanningNode:
@@ -77,7 +77,7 @@ class PlanningNode:
         self._loop = PlanningLoop(config, None)
         self._watch = SubtaskWatch(config.monitoring, inputs=inputs, outputs=outputs, clock=clock)
         self._guard = PlanGuard(FeasibilityFilter("", config.least_feasibility))
-        self._look_period_ns = round(_NS_PER_S * (1 - _EARLY_SHARE) / config.poll_rate_hz)
+        self._look_period_ns = round(_NS_PER_S / config.poll_rate_hz) - _EARLY_NS
         self._looked_ns: int | None = None
         self._heard: tuple[int, ...] = ()
         self._kept_back: Latent | None = None

@@ -288,7 +288,9 @@ class PlanningLoop:
 
     def wait(self, reason: str) -> None:
         """The planner has no plan now: what is under way goes on, and what it waits for is told."""
-        self._wanted_plan_id, self._reason = "", reason[:_LONGEST_REASON]
+        self._wanted_plan_id = ""
+        if self._phase in ("thinking", "acting"):
+            self._reason = reason[:_LONGEST_REASON]
 
     def accept(self, plan: Plan, now_ns: int) -> None:
         """Let a finished plan take effect: end, begin or keep subtasks.

@@ -48,7 +48,19 @@ configs = st.builds(
 COSTLY = (TriggerKind.FAILED, TriggerKind.REPAIR, TriggerKind.STALLED, TriggerKind.SCENE_CHANGE)
 REPORTED = (SubtaskState.DONE, SubtaskState.FAILED, SubtaskState.ACTIVE)
 answers = st.tuples(
-    st.sampled_from(["plan", "done", "goal done", "nothing", "other id", "error", "give up"]),
+    st.sampled_from(
+        [
+            "plan",
+            "done",
+            "just done",
+            "goal done",
+            "wait",
+            "nothing",
+            "other id",
+            "error",
+            "give up",
+        ]
+    ),
     st.lists(st.sampled_from("abc"), min_size=1, max_size=3),
 )
 reports = st.tuples(st.sampled_from(REPORTED), st.booleans())
@@ -69,7 +81,7 @@ class Run:
     def __init__(self, config: SlowBrainConfig) -> None:
         self.config, self.loop = config, PlanningLoop(config, None)
         self.now_ns, self.goals, self.remarks = SECOND_NS, 0, 0
-        self.costly, self.waits_for_person = 0, False
+        self.costly, self.waits_for_person, self.answered = 0, False, 0
         self.before = self.loop.status(self.now_ns)
 
     def ask(self) -> None:
@@ -77,7 +89,7 @@ class Run:
         self.goals += 1
         goal = Goal(text="g", id=f"goal-{self.goals}", source="test", stamp_ns=self.now_ns)
         self.loop.follow(goal)
-        self.costly, self.waits_for_person = 0, True
+        self.costly, self.waits_for_person, self.answered = 0, True, 0
         self.before = self.loop.status(self.now_ns)
 
     def remark(self) -> None:
@@ -137,6 +149,7 @@ class Run:
         if self.waits_for_person:
             assert trigger.kind in (TriggerKind.NEW_GOAL, TriggerKind.REMARK)
         self.waits_for_person = False
+        self.answered += trigger.kind is TriggerKind.REMARK
         self.costly += trigger.kind in COSTLY
 
     def _answer(self, request: PlanRequest, kind: str, texts: list[str]) -> None:
@@ -144,18 +157,24 @@ class Run:
             self.loop.fail(RuntimeError("no answer"), self.now_ns)
         elif kind == "give up":
             self.loop.give_up("unknown goal")
+        elif kind == "wait":
+            self.loop.wait("for words")
         else:
             self.loop.accept(plan_of(request, kind, texts), self.now_ns)
 
     def check(self) -> None:
         """The laws, between the last state and this one."""
-        now = self.loop.status(self.now_ns)
-        check_phase(self.before, now)
-        check_subtasks(self.before, now)
+        before, now = self.before, self.loop.status(self.now_ns)
+        check_phase(before, now)
+        check_subtasks(before, now)
         assert self.costly <= self.config.replan_budget
         assert now.replans <= self.config.replan_budget
         skipped = sum(each.state is SubtaskState.SKIPPED for each in now.subtasks)
-        assert skipped <= self.config.replan_budget + 1
+        # What a person wants changed costs nothing, and comes once a remark at most.
+        assert skipped <= self.config.replan_budget + 1 + self.answered
+        if before.goal is not None and now.goal == before.goal:
+            assert now.subtasks_done >= before.subtasks_done
+            assert now.subtasks_begun >= before.subtasks_begun
         assert now.goal is None or now.goal.id == f"goal-{self.goals}"
         self.before = now
 
@@ -166,10 +185,10 @@ def plan_of(request: PlanRequest, kind: str, texts: list[str]) -> Plan:
     plan = Plan(
         id=request.plan_id,
         goal_id=request.goal.id,
-        subtasks=() if kind in ("nothing", "goal done") else steps,
+        subtasks=() if kind in ("nothing", "just done", "goal done") else steps,
         trigger=request.trigger,
         observation_stamp_ns=0,
-        current_subtask_done=kind == "done",
+        current_subtask_done=kind in ("done", "just done"),
         goal_done=kind == "goal done",
         stamp_ns=0,
     )

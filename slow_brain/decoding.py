@@ -101,7 +101,7 @@ class GreedyDecoder:
                 if is_complete:
                     break
                 written.append(token)
-                hidden = self._forward(cache, input_ids=torch.tensor([[token]]))
+                hidden = self._forward(cache, input_ids=self._batch(token))
                 read.append(token)
                 is_complete = token == self._act
                 if is_complete:
@@ -134,10 +134,13 @@ class GreedyDecoder:
 
     def _perceptual(self, inputs: Any, reused: int) -> np.ndarray:  # noqa: ANN401  # As above.
         is_image = inputs["input_ids"][0, reused:] == self._image_token
-        return pooled(self._layer.states[0, is_image], self._tap.perceptual_tokens).float().numpy()
+        return _array(pooled(self._layer.states[0, is_image], self._tap.perceptual_tokens))
 
     def _last_state(self) -> np.ndarray:
-        return self._layer.states[0, -1:].float().numpy()
+        return _array(self._layer.states[0, -1:])
+
+    def _batch(self, token: int) -> torch.Tensor:
+        return torch.tensor([[token]], device=self._model.device)
 
     @torch.inference_mode()
     def _forward(self, cache: DynamicCache, **inputs: torch.Tensor) -> torch.Tensor:
@@ -177,6 +180,11 @@ def pooled(states: torch.Tensor, tokens: int) -> torch.Tensor:
     if tokens in (0, len(states)):
         return states
     return torch.nn.functional.adaptive_avg_pool1d(states.float().T.unsqueeze(0), tokens)[0].T
+
+
+def _array(states: torch.Tensor) -> np.ndarray:
+    """As float32 in this process's own memory, wherever and however the model computes."""
+    return states.float().cpu().numpy()
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401  # As above.

@@ -60,7 +60,7 @@ class TransformersEngine:
         chosen = SHIPPED_TAP if tap is None else checked(LatentTap, tap, "engine_options.tap")
         self._processor = load_processor(folder)
         self._model = load_model(folder, dtype).to(device)
-        self._tap, self._device = chosen, device
+        self._tap = chosen
         check_token(self._processor, chosen)
         self._decoder = GreedyDecoder(self._model, self._processor, chosen)
         self._info = EngineInfo(
@@ -104,7 +104,9 @@ class TransformersEngine:
         return self._decoder.read(inputs)
 
     def _inputs(self, turns: tuple[Turn, ...], answer: str = "") -> Any:  # noqa: ANN401  # Tensors, typed differently by each processor.
-        return processor_inputs(self._processor, turns, answer).to(self._device)
+        inputs = processor_inputs(self._processor, turns, answer)
+        # Pictures are prepared as float32, whatever the model computes with.
+        return inputs.to(device=self._model.device, dtype=self._model.dtype)
 
     def _check_length(self, prompt_tokens: int, max_tokens: int) -> None:
         limit = self._info.context_tokens

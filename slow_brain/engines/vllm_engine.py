@@ -233,7 +233,8 @@ class VllmEngine:
             "tandem_take", args=(request_id, which), kwargs={"keep": keep}
         )
         ((images, cognitive, width),) = self._loop.run(call, self._silence_s, "Fetching latents")
-        found = [np.frombuffer(each, np.float32) for each in (images, cognitive)]
+        # Copied, because what lies in received bytes cannot be written to, which torch wants.
+        found = [np.frombuffer(each, np.float32).copy() for each in (images, cognitive)]
         if not width or not cognitive:
             raise ContractError(leaf="vllm", expected="hidden states of the request", got="none")
         return found[0].reshape(-1, width), found[1].reshape(-1, width)

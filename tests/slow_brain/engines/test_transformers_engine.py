@@ -199,6 +199,18 @@ def test_an_engine_counts_as_its_tokenizer_does(weights: Path) -> None:
     assert engine.count_tokens(ANSWER) == len(engine._processor.tokenizer(ANSWER)["input_ids"])
 
 
+@pytest.mark.parametrize("folder", ["weights", "llava"])
+def test_a_model_in_bfloat16_hands_over_float32(
+    folder: str, request: pytest.FixtureRequest
+) -> None:
+    """A model in bfloat16 takes the same pictures, and its states are float32 like all latents."""
+    engine = TransformersEngine(
+        weights=str(request.getfixturevalue(folder)), dtype="bfloat16", tap={"cognitive": "prompt"}
+    )
+    found = states(list(engine.generate(question(max_tokens=2))))
+    assert (found.perceptual.dtype, found.cognitive.dtype) == (np.float32, np.float32)
+
+
 def test_a_prompt_longer_than_the_model_reads_is_refused(weights: Path) -> None:
     """The limit, what is left of it for the prompt, and how long the prompt was are all said."""
     engine = TransformersEngine(weights=str(weights))

@@ -15,14 +15,16 @@ _TICKS, _WIDTH = 10, 5
 _SUBTASK_S, _GOAL_S = 15, 120
 # About as long as a planner's thoughts are [characters].
 _THOUGHT = "The drawer is closed and the cube lies in front of it, so that it is opened first. " * 6
+# Of the scene's cameras, 96 px high, as PNG.
+_PICTURE_BYTES = {"front": 7400, "wrist": 4000}
 _WALL_NS = 1_767_225_600 * _NS_PER_S
 
 
 def write_long_trace(folder: Path, seconds: int, seed: int = 0) -> Path:
     """Write a run of so many seconds into a folder, flushed twice a second as the recorder does.
 
-    100 ticks, 10 chunks and verdicts, 2 plans and latents, 4 samples a second; a goal every two
-    minutes, of eight subtasks.
+    100 ticks, 10 chunks and verdicts, 10 observations of two pictures, 2 plans and latents, 4
+    samples a second; a goal every two minutes, of eight subtasks.
     """
     folder.mkdir(parents=True)
     random = np.random.default_rng(seed)
@@ -31,6 +33,8 @@ def write_long_trace(folder: Path, seconds: int, seed: int = 0) -> Path:
     for half in range(2 * seconds):
         for node, event in _half_second(half, random):
             file.write(node, event)
+        for stamp_ns, camera, name, data in _pictures(half, random):
+            file.add_picture(camera, stamp_ns, data, "png", name)
         file.flush()
     file.close()
     return file.path
@@ -54,9 +58,34 @@ def _half_second(half: int, random: np.random.Generator) -> Iterator[tuple[str, 
         verdict = ("clipped", "passed")[step % 2]
         news = {"verdict": verdict, "reason": "jerk", "clipped_by": 0.01}
         yield "control", TraceEvent(kind="safety.verdict", stamp_ns=now_ns, facts=news)
+        yield "mailbox", _observation(now_ns, 5 * half + step)
         yield "control", _ticks(now_ns, 5 * half + step, verdict, random)
     world = {"facts": {f"fact {number}": float(random.random()) for number in range(20)}}
     yield "mailbox", TraceEvent(kind="world", stamp_ns=begin_ns, facts=world)
+
+
+def _observation(stamp_ns: int, sequence: int) -> TraceEvent:
+    pose = {"dtype": "float32", "shape": [5], "values": [0.1 * sequence] * 5}
+    facts = {
+        "sequence": sequence,
+        "episode_id": "1",
+        "proprioception": dict.fromkeys(("gripper", "contact", "target", "joints"), pose),
+        "extra": {},
+        "images": {camera: _picture_name(camera, sequence) for camera in _PICTURE_BYTES},
+    }
+    return TraceEvent(kind="observation", stamp_ns=stamp_ns, facts=facts)
+
+
+def _pictures(half: int, random: np.random.Generator) -> Iterator[tuple[int, str, str, bytes]]:
+    """Stamp [ns], camera, name and bytes: as good as noise to whoever compresses them again."""
+    for step in range(5):
+        stamp_ns = half * _NS_PER_S // 2 + step * _NS_PER_S // 10
+        for camera, size in _PICTURE_BYTES.items():
+            yield stamp_ns, camera, _picture_name(camera, 5 * half + step), random.bytes(size)
+
+
+def _picture_name(camera: str, sequence: int) -> str:
+    return f"{list(_PICTURE_BYTES).index(camera):08x}{sequence:08x}"
 
 
 def _planned(half: int, begin_ns: int, goal: str, subtask: str) -> Iterator[tuple[str, TraceEvent]]:

@@ -94,7 +94,7 @@ def measure_ours(situation: Situation, seconds: float) -> Measured:
 def _running(situation: Situation, log_path: Path, folder: Path) -> Iterator[RayRuntime]:
     """The agent with a goal and a subtask under way, until it is settled; ended at the end."""
     config = _config(situation)
-    graph = _timed(build_graph(config), config, log_path)
+    graph = timed(build_graph(config), config, log_path)
     if situation.is_recorded:
         graph = recorded(graph, folder, config.recording)
     run = RayRuntime(graph)
@@ -122,7 +122,7 @@ def _config(situation: Situation) -> AgentConfig:
     return load_config("point_arm", overrides)
 
 
-def _timed(graph: Graph, config: AgentConfig, log_path: Path) -> Graph:
+def timed(graph: Graph, config: AgentConfig, log_path: Path) -> Graph:
     """The same graph, its control node with a log."""
     control = FastBrainNodeConfig(robot=config.robot, fast_brain=config.fast_brain)
     # An hour, at least.

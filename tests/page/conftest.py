@@ -71,4 +71,3 @@ def visit(browser: Browser) -> Generator[Callable[..., Page]]:
     yield open_page
     complaints = [said for visitor in visitors for said in visitor.close()]
     assert not complaints
-

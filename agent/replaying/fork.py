@@ -1,7 +1,8 @@
 """Begins again in simulation at a moment of a recorded run, with something changed."""
 
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,12 @@ from agent.config import AgentConfig
 from agent.evaluation.suites import options_alone
 from agent.replaying.moment import Moment, find_moment, left_at, put_back
 from agent.replaying.settings import replay_config
+from agent.replaying.thoughts import (
+    REPLAY_PLANNER,
+    had_latents,
+    remembered_at,
+    thoughts_file,
+)
 from agent.replaying.virtual_run import VirtualRun
 from agent.replaying.voices import Said, check_known, said_in
 from agent.runtime_local import LocalRuntime
@@ -17,7 +24,7 @@ from agent.shared_mailboxes import SUPERVISOR_TRACE
 from agent.tracing.diff import Difference, Stretch, compare
 from agent.tracing.runs import Run
 from agent.tracing.story import story_of
-from bridge.errors import ConfigError
+from bridge.errors import ConfigError, TandemError
 from bridge.messages import Goal, PlanningStatus
 from bridge.trace import TraceEvent
 
@@ -25,8 +32,12 @@ _NS_PER_S = 1_000_000_000
 _OVER = ("goal_done", "goal_failed")
 _GOAL_ID = "fork"
 _OF_THE_GOAL = ("goal", "planning")
+_NO_MEMORY = (
+    "What the policy remembered at that moment is not in the trace, so it begins with an empty "
+    "memory; runs recorded with recording.latents=full are forked with it."
+)
 # Settings that a fork has otherwise because it is one.
-_OURS = ("robot.options.", "recording.", "serve.")
+_OURS = ("robot.options.", "recording.", "serve.", "slow_brain.planner_options.file")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +108,38 @@ def fork(
         TandemError: The agent could not be started.
     """
     config = _alone(replay_config(run, overrides, planner))
+    begins = _beginning(run, time_s, goal, config)
+    moment, folder = begins.moment, make_folder()
+    try:
+        if planner == REPLAY_PLANNER:
+            extra = thoughts_file(run, folder / "thoughts.jsonl", run.seconds(moment.at_ns))
+            config = _alone(replay_config(run, [*extra, *overrides], planner))
+        virtual = VirtualRun(config, moment.at_ns, folder, begins.left)
+        gone_on = virtual.live(
+            begins.later,
+            moment.at_ns + round(limit_s * _NS_PER_S),
+            prepare=lambda runtime: _prepare(runtime, run, begins),
+            is_over=_is_over,
+        )
+    except TandemError:
+        # What did not begin is no run.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return _compared(run, gone_on, begins, tolerance)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Beginning:
+    """Where a fork begins: the moment, all that was said, what is said later, what stands."""
+
+    moment: Moment
+    said: list[Said]
+    later: list[Said]
+    left: dict[str, object]
+    lacks_memory: bool
+
+
+def _beginning(run: Run, time_s: float, goal: str, config: AgentConfig) -> _Beginning:
     moment = find_moment(run, time_s, config.fast_brain.control_rate_hz)
     said = said_in(run)
     left = left_at(run, moment, said)
@@ -107,17 +150,19 @@ def fork(
     else:
         check_known(run, said)
         _check_goal(run, moment, left, later)
+    lacks_memory, wanted = False, left.get("goal")
+    if isinstance(wanted, Goal):
+        left |= remembered_at(run, config, wanted, moment.at_ns)
+        lacks_memory = "memory" not in left and had_latents(run, wanted, moment.at_ns)
+    return _Beginning(moment=moment, said=said, later=later, left=left, lacks_memory=lacks_memory)
 
-    def prepare(runtime: LocalRuntime) -> None:
-        put_back(run, moment, runtime.node("robot").robot, said)
-        facts = {"run": run.id, "at_s": run.seconds(moment.at_ns)}
-        event = TraceEvent(kind="run.forked", stamp_ns=moment.at_ns, facts=facts)
-        runtime.publish(SUPERVISOR_TRACE, event)
 
-    begun = VirtualRun(config, moment.at_ns, make_folder(), left)
-    until_ns = moment.at_ns + round(limit_s * _NS_PER_S)
-    gone_on = begun.live(later, until_ns, prepare=prepare, is_over=_is_over)
-    return _compared(run, gone_on, moment, tolerance)
+def _prepare(runtime: LocalRuntime, run: Run, begins: _Beginning) -> None:
+    """Put the robot back, and let the trace say where it comes from."""
+    at_ns = begins.moment.at_ns
+    put_back(run, begins.moment, runtime.node("robot").robot, begins.said)
+    facts = {"run": run.id, "at_s": run.seconds(at_ns)}
+    runtime.publish(SUPERVISOR_TRACE, TraceEvent(kind="run.forked", stamp_ns=at_ns, facts=facts))
 
 
 def _alone(config: AgentConfig) -> AgentConfig:
@@ -161,7 +206,8 @@ def _is_over(runtime: LocalRuntime) -> bool:
     return planning.goal.id == goal.id and planning.phase in _OVER
 
 
-def _compared(run: Run, gone_on: Run, moment: Moment, tolerance: float) -> Fork:
+def _compared(run: Run, gone_on: Run, begins: _Beginning, tolerance: float) -> Fork:
+    moment = begins.moment
     # What both begin with is said at the moment itself.
     first_ns, zero = moment.at_ns + 1, run.start_ns
     stretch = Stretch(zero, first_ns, sys.maxsize, "the recording began")
@@ -174,7 +220,7 @@ def _compared(run: Run, gone_on: Run, moment: Moment, tolerance: float) -> Fork:
         outcomes=(story_of(run).outcome, story_of(gone_on).outcome),
         world=_other_facts(_world(run), _world(gone_on)),
         difference=replace(found, settings=settings),
-        notes=tuple(_notes(run, gone_on)),
+        notes=(*run.notes, *([_NO_MEMORY] if begins.lacks_memory else [])),
     )
 
 
@@ -189,12 +235,3 @@ def _other_facts(first: dict[str, Any], second: dict[str, Any]) -> dict[str, tup
     names = sorted(first.keys() | second.keys())
     pairs = {name: (first.get(name), second.get(name)) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _notes(run: Run, gone_on: Run) -> Iterator[str]:
-    yield from run.notes
-    if next(gone_on.walk("planner.latent"), None) is not None:
-        yield (
-            "What the policy remembered at that moment is not in the trace: it begins with an "
-            "empty memory."
-        )

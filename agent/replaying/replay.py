@@ -9,6 +9,7 @@ from typing import Any
 from agent.replaying.chunks import ChunkDifference, compare_chunks
 from agent.replaying.recorded_robot import observations_of, recorded_robot_config
 from agent.replaying.settings import replay_config
+from agent.replaying.thoughts import REPLAY_PLANNER, thoughts_file
 from agent.replaying.virtual_run import VirtualRun
 from agent.replaying.voices import check_known, said_in
 from agent.tracing.diff import Difference, Stretch, compare
@@ -18,7 +19,7 @@ from fast_brain.robot_choice import read_robot_spec
 
 _NS_PER_S = 1_000_000_000
 # Settings that a replay has otherwise, and that do not change what the brains do.
-_OURS = ("robot.", "recording.", "serve.")
+_OURS = ("robot.", "recording.", "serve.", "slow_brain.planner_options.file")
 REPLAY = "replay"
 
 
@@ -78,10 +79,12 @@ def replay(
     """
     seen, said = observations_of(run), said_in(run)
     check_known(run, said)
-    config = replay_config(run, overrides, planner)
-    names = read_robot_spec(config.robot).action.names
-    stand_in = config.model_copy(update={"robot": recorded_robot_config(run, config.robot)})
     with tempfile.TemporaryDirectory() as aside:
+        thoughts = Path(aside) / "thoughts.jsonl"
+        extra = thoughts_file(run, thoughts) if planner == REPLAY_PLANNER else []
+        config = replay_config(run, [*extra, *overrides], planner)
+        names = read_robot_spec(config.robot).action.names
+        stand_in = config.model_copy(update={"robot": recorded_robot_config(run, config.robot)})
         folder = keep_in or Path(aside) / REPLAY
         lived = VirtualRun(stand_in, seen[0].stamp_ns, folder)
         again = lived.live(said, until_ns=run.end_ns)

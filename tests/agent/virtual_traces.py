@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import msgspec
+
 from agent.config import load_config
 from agent.replaying.virtual_run import VirtualRun
 from agent.replaying.voices import Said
 from agent.tracing.runs import Run
 from bridge.messages import Goal
+from bridge.specs import LatentSpec, RobotSpec
+from tests.reaching import ReachingPolicy
 
 SECOND_NS = 1_000_000_000
 BEGIN_NS = 5 * SECOND_NS
@@ -14,8 +18,19 @@ SETTINGS = [
     "fast_brain.policy=tests.reaching:ReachingPolicy",
     "slow_brain.planner_options.subtask_duration_s=1.2",
 ]
+# The same, but told the planner's latents.
+REMEMBERING = ("fast_brain.policy=virtual_traces:RememberingPolicy",)
 # All that the robot shows, so that nothing is left out of what the brains saw.
 EVERYTHING = "recording.observation_rate_hz=100"
+
+
+class RememberingPolicy(ReachingPolicy):
+    """Reaches as the other one does, and asks for a memory of latents."""
+
+    def __init__(self, *, robot: RobotSpec) -> None:
+        super().__init__(robot=robot)
+        latent = LatentSpec(perceptual_tokens=1, cognitive_tokens=1, width=8)
+        self.spec = msgspec.structs.replace(self.spec, latent=latent)
 
 
 def goal(text: str, at_s: float = 0.0, name: str = "g") -> Said:

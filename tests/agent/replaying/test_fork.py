@@ -3,13 +3,14 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
-from virtual_traces import BEGIN_NS, SECOND_NS, goal, record
+from virtual_traces import BEGIN_NS, REMEMBERING, SECOND_NS, goal, record
 from written_traces import story, write_run
 
 from agent.cli import app
 from agent.replaying.fork import Fork, fork
 from agent.replaying.report import render_fork
 from agent.replaying.voices import Said
+from agent.tracing.latents import recorded_latents
 from agent.tracing.runs import Run
 from agent.tracing.story import story_of
 from bridge.errors import ConfigError, ContractError
@@ -150,3 +151,28 @@ def test_a_redacted_goal_needs_another(tmp_path: Path) -> None:
     found = fork(run, 0.5, lambda: tmp_path / "fork", goal="return home", limit_s=8)
     assert isinstance(found, Fork)
     assert found.outcomes[1] == "done"
+
+
+def test_what_was_remembered_is_remembered(tmp_path: Path) -> None:
+    """With its latents in the trace, a fork begins with the memory of then, and the newest one."""
+    settings = ("recording.latents=full", *REMEMBERING)
+    run = record(tmp_path / "full", length_s=3.0, settings=settings)
+    latents = [
+        each for each in recorded_latents(run) if each.ready_stamp_ns < BEGIN_NS + 2 * SECOND_NS
+    ]
+    assert len(latents) > 2
+    found = fork(run, 2.0, lambda: tmp_path / "fork", limit_s=1.0)
+    assert "memory" not in " ".join(found.notes)
+    (restored,) = [e for e in Run(tmp_path / "fork").kept if e.kind == "memory.restored"]
+    assert restored.facts["goal_id"] == "g"
+    plain = record(tmp_path / "summary", length_s=3.0, settings=REMEMBERING)
+    without = fork(plain, 2.0, lambda: tmp_path / "without", limit_s=1.0)
+    assert "empty memory" in " ".join(without.notes)
+
+
+def test_recorded_thoughts_can_be_thought_again(everything: Run, tmp_path: Path) -> None:
+    """The planner of then answers what the fork asks, and the arm comes to the same end."""
+    found = fork(everything, 2.0, lambda: tmp_path / "fork", planner="replay")
+    gone_on = Run(tmp_path / "fork")
+    assert gone_on.settings["slow_brain"]["planner"] == "replay"
+    assert found.outcomes == ("done", "done")

@@ -109,3 +109,12 @@ def _fail(*_: object) -> None:
 
 def _at(stop: StopRequest, stamp_ns: int, *, latched: bool = True) -> StopRequest:
     return StopRequest(reason=stop.reason, source="test", latched=latched, stamp_ns=stamp_ns)
+
+
+def test_recorded_thoughts_are_those_of_then(everything: Run) -> None:
+    """Under yesterday's thoughts today's fast brain does what it did, and no model is asked."""
+    found = replay(everything, planner="replay")
+    assert found.difference.settings["slow_brain.planner"] == ("scripted", "replay")
+    lanes = {row.second.lane for row in found.difference.rows if row.second}
+    assert {"plan", "subtask", "outcome"} <= lanes
+    assert all(row.is_same for row in found.difference.rows)

@@ -1,6 +1,7 @@
 """`agent eval`: many seeded episodes in virtual time, and what they say."""
 
 import enum
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,8 @@ class Mode(enum.StrEnum):
 def evaluate(
     *,
     suite: Annotated[
-        str, typer.Option(help="What to measure; `agent list` shows the suites.")
+        str,
+        typer.Option(help="What to measure, as scene-chain,memory-*; `agent list` shows them."),
     ] = "scene-chain",
     episodes: Annotated[int, typer.Option(min=1, help="How many episodes.")] = 100,
     seed: SeedOption = 0,
@@ -55,6 +57,21 @@ def evaluate(
         str,
         typer.Option(metavar="DELAYS", help="With --stitch: how late the policy is, each in turn."),
     ] = "0,100,200,300",
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Compare the brains with parts of them left out.")
+    ] = False,
+    conditions: Annotated[
+        str,
+        typer.Option(metavar="NAMES", help="With --ablate: all, or some, as flat,no_memory."),
+    ] = "all",
+    planner_delay_s: Annotated[
+        str,
+        typer.Option(metavar="DELAYS", help="With --ablate: planner delays [s] to sweep, as 1,3."),
+    ] = "",
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --ablate: a page to write the tables into."),
+    ] = None,
     workers: WorkersOption = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
     preset: PresetOption = "",
@@ -67,20 +84,42 @@ def evaluate(
 
     With --stitch the same episodes are run for each stitcher and each delay of the policy, and
     smoothness is told beside success, as a table and a picture.
+
+    With --ablate the same brains run the same episodes with one part left out or exchanged:
+    without the planner, with an oracle's words, with one memory alone, waiting for the planner.
     """
-    from agent.config import load_config
-    from agent.evaluation.runner import Evaluation
+    from agent.evaluation.ablation import parse_suites
     from agent.evaluation.suites import find_suite
     from agent.logs import configure_logs
 
     configure_logs(level="ERROR")
-    chosen = preset or find_suite(suite).preset
+    suites = parse_suites(suite)
+    if ablate:
+        from agent.evaluation.ablation import ablation_grid
+        from agent.evaluation.conditions import parse_conditions, parse_planner_delays_s
+
+        grids = [
+            ablation_grid(
+                suite=each,
+                episodes=episodes,
+                seed=seed,
+                preset=preset,
+                overrides=overrides or [],
+                conditions=parse_conditions(conditions),
+                delays_s=parse_planner_delays_s(planner_delay_s),
+            )
+            for each in suites
+        ]
+        path = json_file or Path("runs") / f"ablation-{seed}.json"
+        _ablate(grids, path, workers=workers, resume=resume, page=page)
+        return
+    chosen = preset or find_suite(suites[0]).preset
     settings = [*(overrides or []), f"fast_brain.mode={mode.value}"]
     if stitch:
         from agent.evaluation.stitching import ALL, parse_delays_ms, parse_stitchers, stitch_grid
 
         grid = stitch_grid(
-            suite=suite,
+            suite=suites[0],
             episodes=episodes,
             seed=seed,
             preset=chosen,
@@ -88,15 +127,82 @@ def evaluate(
             stitchers=parse_stitchers(stitch),
             delays_ms=parse_delays_ms(policy_delay_ms),
         )
-        path = json_file or Path("runs") / f"stitch-{suite}-{mode.value}-{seed}.json"
+        path = json_file or Path("runs") / f"stitch-{suites[0]}-{mode.value}-{seed}.json"
         is_all = stitch.strip() == ALL
         _compare(grid, path, workers=workers, resume=resume, leave_out=is_all)
         return
-    config = load_config(chosen, settings)
+    for each in suites:
+        name = f"{each}-{mode.value}-{seed}"
+        aside = json_file and (json_file if len(suites) == 1 else _beside(json_file, each))
+        _measure_suite(
+            each,
+            episodes,
+            seed,
+            preset=preset or find_suite(each).preset,
+            settings=settings,
+            path=aside,
+            name=name,
+            workers=workers,
+            resume=resume,
+        )
+
+
+def _beside(path: Path, suite: str) -> Path:
+    return path.with_stem(f"{path.stem}-{suite}")
+
+
+def _measure_suite(
+    suite: str,
+    episodes: int,
+    seed: int,
+    *,
+    preset: str,
+    settings: list[str],
+    path: Path | None,
+    name: str,
+    workers: int,
+    resume: bool,
+) -> None:
+    """Measure one suite, write and show it; without a path it is named after its settings."""
+    from agent.config import load_config
+    from agent.evaluation.runner import Evaluation
+
+    config = load_config(preset, settings)
     wanted = Evaluation(suite=suite, episodes=episodes, seed=seed, config=config)
-    path = json_file or Path("runs") / f"{suite}-{mode.value}-{seed}-{wanted.settings_id}.json"
-    report = _measure(wanted, path, workers=workers, resume=resume)
-    _show(report, path)
+    file = path or Path("runs") / f"{name}-{wanted.settings_id}.json"
+    _show(_measure(wanted, file, workers=workers, resume=resume), file)
+
+
+def _ablate(
+    grids: list["Grid"], path: Path, *, workers: int, resume: bool, page: Path | None
+) -> None:
+    """Run what is missing of an ablation, with a bar; write, show and draw it."""
+    from rich.console import Console
+
+    from agent.evaluation.ablation import run_ablation
+    from agent.evaluation.ablation_page import fill_page, render_ablation
+    from agent.evaluation.ablation_plot import draw_ablation
+    from agent.evaluation.report import write_report
+
+    with _bar(path.with_suffix("")) as progress:
+        total = sum(grid.episodes * len(grid.cells) for grid in grids)
+        task = progress.add_task("ablation", total=total)
+
+        def note(suite: str, cell: "Cell", episode: "EpisodeRecord", done: int, of: int) -> None:
+            progress.update(task, completed=done, total=of)
+            text = f"{_line(episode)}  {suite} {cell.name}"
+            progress.console.print(text, highlight=False, markup=False)
+
+        report = run_ablation(grids, path, workers=workers, resume=resume, on_progress=note)
+    write_report(report, path)
+    Console().print(render_ablation(report))
+    typer.echo(f"Written: {path}")
+    picture = page.parent / "figures" / "ablation.png" if page else path.with_suffix(".png")
+    typer.echo(f"Drawn: {draw_ablation(report, picture)}")
+    if page is not None:
+        command = f"agent {' '.join(sys.argv[1:])}"
+        fill_page(page, report, command, str(picture.relative_to(page.parent)))
+        typer.echo(f"Filled in: {page}")
 
 
 def _measure(evaluation: "Evaluation", path: Path, *, workers: int, resume: bool) -> dict[str, Any]:

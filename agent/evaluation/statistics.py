@@ -71,6 +71,96 @@ def mean_interval(values: Iterable[float]) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """How likely at least this much imbalance is, if neither were better; exact and two-sided.
+
+    Args:
+        only_first: Pairs in which only the first worked.
+        only_second: Pairs in which only the second did.
+
+    Source: McNemar 1947, with the binomial distribution in the stead of its approximation.
+    """
+    if min(only_first, only_second) < 0:
+        raise ValueError(f"{only_first} and {only_second} pairs")
+    trials, least = only_first + only_second, min(only_first, only_second)
+    tail = sum(math.comb(trials, count) for count in range(least + 1)) / 2**trials
+    return min(1.0, 2 * tail)
+
+
+def paired_difference_interval(
+    both: int, only_first: int, only_second: int, neither: int
+) -> tuple[float, float]:
+    """Where the difference of two rates over the same pairs lies, second less first, 95 %.
+
+    Args:
+        both: Pairs in which both worked.
+        only_first: Pairs in which only the first did.
+        only_second: Pairs in which only the second did.
+        neither: Pairs in which neither did.
+
+    Source: Newcombe 1998 (Statistics in Medicine 17:2635), method 10: Wilson's intervals of both,
+    joined by the correlation of the pairs.
+    """
+    trials = both + only_first + only_second + neither
+    if trials == 0:
+        return -1.0, 1.0
+    first, second = both + only_first, both + only_second
+    rates = second / trials, first / trials
+    low_2, high_2 = wilson_interval(second, trials)
+    low_1, high_1 = wilson_interval(first, trials)
+    correlation = _pair_correlation(both, only_first, only_second, neither)
+    below = _joined(rates[0] - low_2, high_1 - rates[1], correlation)
+    above = _joined(high_2 - rates[0], rates[1] - low_1, correlation)
+    difference = rates[0] - rates[1]
+    return max(-1.0, difference - below), min(1.0, difference + above)
+
+
+def compare_pairs(
+    first: Iterable[EpisodeRecord], second: Iterable[EpisodeRecord]
+) -> dict[str, Any]:
+    """How the same episodes went under two settings; differences are second less first."""
+    of_first = {episode.index: episode.success for episode in first}
+    pairs = [
+        (of_first[episode.index], episode.success)
+        for episode in second
+        if episode.index in of_first
+    ]
+    both, only_first, only_second, neither = (
+        pairs.count(pair) for pair in ((True, True), (True, False), (False, True), (False, False))
+    )
+    return {
+        "pairs": len(pairs),
+        "only_reference": only_first,
+        "only_this": only_second,
+        "difference": (only_second - only_first) / len(pairs) if pairs else None,
+        "difference_interval_95": list(
+            paired_difference_interval(both, only_first, only_second, neither)
+        ),
+        "mcnemar_p": mcnemar_p(only_first, only_second),
+    }
+
+
+def _pair_correlation(both: int, only_first: int, only_second: int, neither: int) -> float:
+    margins = (
+        (both + only_first)
+        * (only_second + neither)
+        * (both + only_second)
+        * (only_first + neither)
+    )
+    if margins == 0:
+        return 0.0
+    excess = both * neither - only_first * only_second
+    if excess > 0:
+        # Newcombe's correction for continuity; without it the interval is too narrow.
+        excess = max(excess - (both + only_first + only_second + neither) / 2, 0.0)
+    return excess / math.sqrt(margins)
+
+
+def _joined(one: float, other: float, correlation: float) -> float:
+    """The length of the sum of two correlated deviations."""
+    return math.sqrt(max(one * one - 2 * correlation * one * other + other * other, 0.0))
+
+
 def motion_figures(motions: Iterable[Motion]) -> dict[str, dict[str, Any]]:
     """For each measure of smoothness: its mean over the episodes, and where that lies."""
     kept = list(motions)

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.evaluation.records import SubtaskRecord
-from agent.evaluation.statistics import quantile, subtask_rates, summarize, wilson_interval
+from agent.evaluation.statistics import (
+    compare_pairs,
+    mcnemar_p,
+    paired_difference_interval,
+    quantile,
+    subtask_rates,
+    summarize,
+    wilson_interval,
+)
 
 trials = st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 times_s = st.lists(st.floats(0, 1e4), min_size=1, max_size=50)
@@ -104,3 +112,46 @@ def test_only_what_worked_counts_for_the_time_to_finish() -> None:
         example_record(index=1, success=False, time_to_finish_s=None),
     ]
     assert summarize(episodes)["time_to_finish_s"] == {"p50": 30.0, "p90": 30.0}
+
+
+COUNTS = st.integers(0, 60)
+
+
+@given(first=COUNTS, second=COUNTS)
+def test_mcnemar_does_not_care_who_is_first(first: int, second: int) -> None:
+    """It is a probability, the same both ways round, and 1 where nothing speaks for either."""
+    p = mcnemar_p(first, second)
+    assert 0 < p <= 1
+    assert p == mcnemar_p(second, first)
+    assert mcnemar_p(first, first) == 1
+    assert mcnemar_p(first, second + 1) <= p or second < first
+
+
+def test_mcnemar_is_the_exact_binomial_test() -> None:
+    """Ten pairs against two: 2 (1 + 12 + 66) / 2¹²."""
+    assert mcnemar_p(10, 2) == pytest.approx(2 * (1 + 12 + 66) / 2**12)
+    with pytest.raises(ValueError, match="-1 and 2 pairs"):
+        mcnemar_p(-1, 2)
+
+
+@given(both=COUNTS, first=COUNTS, second=COUNTS, neither=COUNTS)
+def test_the_interval_of_a_paired_difference_holds_it(
+    both: int, first: int, second: int, neither: int
+) -> None:
+    """It holds the difference that was measured, within [-1, 1], and turns about with the pairs."""
+    low, high = paired_difference_interval(both, first, second, neither)
+    trials = both + first + second + neither
+    difference = (second - first) / trials if trials else 0.0
+    assert -1 <= low <= difference + 1e-12
+    assert difference - 1e-12 <= high <= 1
+    swapped = paired_difference_interval(both, second, first, neither)
+    assert swapped == pytest.approx((-high, -low))
+
+
+def test_pairs_are_the_episodes_that_both_have() -> None:
+    """Episodes are paired by their index; those of one side alone do not count."""
+    first = [example_record(index=i, success=i < 3) for i in range(5)]
+    second = [example_record(index=i, success=i in {0, 3}) for i in range(4)]
+    pairs = compare_pairs(first, second)
+    assert (pairs["pairs"], pairs["only_reference"], pairs["only_this"]) == (4, 2, 1)
+    assert pairs["difference"] == pytest.approx(-0.25)

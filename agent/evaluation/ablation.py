@@ -1,0 +1,212 @@
+"""The same brains, seeds and episodes, with one part left out or exchanged: what each part buys."""
+
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agent.config import AgentConfig, load_config
+from agent.evaluation.conditions import CONDITIONS, COUPLINGS, REFERENCE, with_planner_delay
+from agent.evaluation.grid import Cell, Grid, grid_rows, run_grid
+from agent.evaluation.grid import Progress as GridProgress
+from agent.evaluation.records import EpisodeRecord
+from agent.evaluation.report import commit, versions
+from agent.evaluation.statistics import compare_pairs, wilson_interval
+from agent.evaluation.suites import find_suite, list_suites
+from bridge.errors import ConfigError
+
+Progress = Callable[[str, Cell, EpisodeRecord, int, int], None]
+# The preset whose brains are ablated in the simulated scene, whatever the suite's own.
+_SCENE, _SCENE_PRESET = "ogbench_scene", "memory"
+_MEMORY_SUITES, _CHAIN_SUITE = "memory-*", "scene-chain"
+
+
+def parse_suites(text: str) -> list[str]:
+    """Suites by name or pattern, separated by commas: `scene-chain,memory-*`.
+
+    Raises:
+        UnknownNameError: There is no such suite.
+        ConfigError: A pattern fits none, or there is no name at all.
+    """
+    known = [suite.name for suite in list_suites()]
+    chosen: list[str] = []
+    for part in (part.strip() for part in text.split(",") if part.strip()):
+        fitting = fnmatch.filter(known, part)
+        if not fitting and "*" in part:
+            raise ConfigError(f"No suite fits {part!r}: there are {', '.join(known)}.")
+        chosen += fitting or [find_suite(part).name]
+    if not chosen:
+        raise ConfigError(f"--suite names none: there are {', '.join(known)}.")
+    return list(dict.fromkeys(chosen))
+
+
+def ablation_grid(
+    *,
+    suite: str,
+    episodes: int,
+    seed: int,
+    preset: str,
+    overrides: Sequence[str],
+    conditions: Sequence[str],
+    delays_s: Sequence[float] = (),
+) -> Grid:
+    """A cell for each condition; and for each delay of the planner, waited for and not.
+
+    Args:
+        suite: Whose episodes.
+        episodes: How many.
+        seed: Of the evaluation.
+        preset: "" for one that fits: the memory preset in the scene, else the suite's own.
+        overrides: Settings over the preset's.
+        conditions: Names of `CONDITIONS`.
+        delays_s: Planner delays [s] to sweep with the reference.
+
+    Raises:
+        ConfigError: A setting is wrong, as for `load_config`.
+    """
+    known = find_suite(suite)
+    own = _SCENE_PRESET if known.robot_kind == _SCENE else known.preset
+    base = load_config(preset or own, overrides)
+    cells = [_cell(name, CONDITIONS[name].change(base)) for name in conditions]
+    for coupling in COUPLINGS:
+        reference = CONDITIONS[REFERENCE].change(base)
+        for delay_s in dict.fromkeys((*delays_s, *_own_delay(base, coupling))):
+            cell = _cell(REFERENCE, with_planner_delay(reference, delay_s, coupling))
+            if cell.labels not in [each.labels for each in cells]:
+                cells.append(cell)
+    return Grid(suite=suite, episodes=episodes, seed=seed, cells=cells)
+
+
+def run_ablation(
+    grids: Sequence[Grid],
+    path: Path,
+    *,
+    workers: int = 1,
+    resume: bool = False,
+    on_progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run what is missing, and return everything that is worth keeping, ready for JSON.
+
+    Episodes are kept in a folder beside `path`, a folder a suite.
+
+    Raises:
+        TandemError: As for `run_grid`; what has ended is kept.
+    """
+    rows: list[dict[str, Any]] = []
+    total = sum(grid.episodes * len(grid.cells) for grid in grids)
+    before = 0
+    for grid in grids:
+        results = run_grid(
+            grid,
+            path.with_suffix("") / grid.suite,
+            workers=workers,
+            resume=resume,
+            on_progress=_counting(on_progress, grid.suite, before, total),
+        )
+        rows += _compared(grid, results)
+        before += grid.episodes * len(grid.cells)
+    first = grids[0]
+    return {
+        "comparison": "ablation",
+        "seed": first.seed,
+        "episodes_wanted": first.episodes,
+        "cells": rows,
+        "goals": judge_goals(rows),
+        "settings": first.cells[0].config.model_dump(mode="json", exclude={"serve": {"token"}}),
+        "versions": versions(),
+        "commit": commit(),
+    }
+
+
+def judge_goals(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What was asked for, what was measured, and whether it was reached; as far as it was run."""
+    with_memory = _pooled(rows, _MEMORY_SUITES, REFERENCE)
+    without = _pooled(rows, _MEMORY_SUITES, "no_memory")
+    chain = _pooled(rows, _CHAIN_SUITE, REFERENCE)
+    goals = [
+        _goal("memory tasks with memory", "≥ 85 %", with_memory, lambda rate: rate >= 0.85),  # noqa: PLR2004  # The goal itself.
+        _goal("memory tasks without", "≤ 50 %", without, lambda rate: rate <= 0.5),  # noqa: PLR2004  # As above.
+        _goal("five-step chain", "≥ 90 %", chain, lambda rate: rate >= 0.9),  # noqa: PLR2004  # As above.
+    ]
+    goals += [
+        _not_below_flat(row)
+        for row in rows
+        if row["condition"] == "flat" and not fnmatch.fnmatch(row["suite"], _MEMORY_SUITES)
+    ]
+    return [goal for goal in goals if goal is not None]
+
+
+def _counting(
+    on_progress: Progress | None, suite: str, before: int, total: int
+) -> GridProgress | None:
+    """Count a suite's episodes on from those of the suites before it."""
+    if on_progress is None:
+        return None
+
+    def note(cell: Cell, record: EpisodeRecord, done: int, of: int) -> None:
+        del of
+        on_progress(suite, cell, record, before + done, total)
+
+    return note
+
+
+def _cell(condition: str, config: AgentConfig) -> Cell:
+    runtime = config.runtime
+    labels: dict[str, str | float] = {
+        "condition": condition,
+        "coupling": runtime.coupling,
+        "planner_delay_s": runtime.planner_latency_s,
+    }
+    return Cell(labels=labels, config=config)
+
+
+def _own_delay(config: AgentConfig, coupling: str) -> tuple[float, ...]:
+    """The preset's own delay, where it is not among the conditions anyway."""
+    is_other = coupling != config.runtime.coupling
+    return (config.runtime.planner_latency_s,) if is_other else ()
+
+
+def _compared(
+    grid: Grid, results: Sequence[tuple[Cell, list[EpisodeRecord]]]
+) -> list[dict[str, Any]]:
+    """The figures of each cell, and how its episodes went beside the first cell's."""
+    (_, reference), *_ = results
+    rows = grid_rows(grid, results)
+    return [
+        {"suite": grid.suite, **row, "against_reference": compare_pairs(reference, records)}
+        for row, (_, records) in zip(rows, results, strict=True)
+    ]
+
+
+def _pooled(
+    rows: Sequence[Mapping[str, Any]], suites: str, condition: str
+) -> tuple[int, int] | None:
+    """Successes and episodes of a condition over suites, at the preset's own delay."""
+    firsts: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        if row["condition"] == condition and fnmatch.fnmatch(row["suite"], suites):
+            firsts.setdefault(row["suite"], row)
+    if not firsts:
+        return None
+    return sum(row["successes"] for row in firsts.values()), sum(r["n"] for r in firsts.values())
+
+
+def _goal(
+    what: str, wanted: str, counted: tuple[int, int] | None, is_met: Callable[[float], bool]
+) -> dict[str, Any] | None:
+    if counted is None or not counted[1]:
+        return None
+    successes, trials = counted
+    low, high = wilson_interval(successes, trials)
+    measured = f"{successes / trials:.1%} ({low:.1%} – {high:.1%}, n = {trials})"
+    reached = is_met(successes / trials)
+    return {"goal": f"{what} {wanted}", "measured": measured, "reached": reached}
+
+
+def _not_below_flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    pairs = row["against_reference"]
+    # Told of the flat agent against the reference; the goal speaks the other way round.
+    high, low = (0.0 - value for value in pairs["difference_interval_95"])
+    measured = f"{0.0 - pairs['difference']:+.1%} ({low:+.1%} – {high:+.1%}, n = {row['n']})"
+    what = f"{row['suite']}: hierarchy less flat, interval includes or exceeds 0"
+    return {"goal": what, "measured": measured, "reached": high >= 0}

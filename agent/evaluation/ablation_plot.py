@@ -1,0 +1,94 @@
+"""The picture of an ablation: success by condition for each suite, and over the planner's delay."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agent.evaluation.conditions import COUPLINGS, REFERENCE
+from bridge.errors import ConfigError
+
+_PERCENT = 100.0
+_PANELS_A_ROW = 4
+
+
+def draw_ablation(report: Mapping[str, Any], path: Path) -> Path:
+    """Draw a panel a suite, with 95 % intervals, and one over the delay; return the picture's path.
+
+    Raises:
+        ConfigError: There is no matplotlib.
+    """
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise ConfigError(
+            f"Cannot draw {path}: {error}. The figures are written; for the picture install "
+            "matplotlib, which comes with tandem-agent[train], and go on with --resume."
+        ) from error
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    suites = list(dict.fromkeys(cell["suite"] for cell in report["cells"]))
+    count = len(suites) + 1
+    columns = min(_PANELS_A_ROW, count)
+    rows = -(-count // columns)
+    size = (4 * columns, 3.4 * rows)
+    drawn: tuple[Any, Any] = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    figure, axes = drawn[0], list(drawn[1].flat)
+    for axis, suite in zip(axes, suites, strict=False):
+        _draw_bars(axis, suite, [cell for cell in report["cells"] if cell["suite"] == suite])
+    _draw_delays(axes[len(suites)], report["cells"], suites)
+    for axis in axes[count:]:
+        axis.set_axis_off()
+    figure.suptitle("The same brains and episodes, with 95 % intervals")
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return path
+
+
+def _draw_bars(axis: Any, suite: str, cells: Sequence[Mapping[str, Any]]) -> None:  # noqa: ANN401  # matplotlib's.
+    firsts: dict[str, Mapping[str, Any]] = {}
+    for cell in cells:
+        firsts.setdefault(cell["condition"], cell)
+    rates = [_PERCENT * (cell["success_rate"] or 0.0) for cell in firsts.values()]
+    axis.barh(list(firsts), rates, xerr=_errors(list(firsts.values())), capsize=2)
+    axis.invert_yaxis()
+    axis.set_xlim(0, 100)
+    axis.set_title(suite)
+    axis.set_xlabel("success [%]")
+
+
+def _draw_delays(axis: Any, cells: Sequence[Mapping[str, Any]], suites: Sequence[str]) -> None:  # noqa: ANN401  # As above.
+    for suite in suites:
+        for coupling in COUPLINGS:
+            line = sorted(
+                (
+                    cell
+                    for cell in cells
+                    if (cell["suite"], cell["condition"]) == (suite, REFERENCE)
+                    and cell["coupling"] == coupling
+                ),
+                key=lambda cell: cell["planner_delay_s"],
+            )
+            if line:
+                axis.errorbar(
+                    [cell["planner_delay_s"] for cell in line],
+                    [_PERCENT * (cell["success_rate"] or 0.0) for cell in line],
+                    yerr=_errors(line),
+                    marker="o",
+                    capsize=2,
+                    linestyle="-" if coupling == COUPLINGS[0] else "--",
+                    label=f"{suite}, {coupling}",
+                )
+    axis.set_title("over the planner's delay")
+    axis.set_xlabel("planner delay [s]")
+    axis.set_ylim(0, 105)
+    axis.legend(fontsize="x-small")
+
+
+def _errors(cells: Sequence[Mapping[str, Any]]) -> list[list[float]]:
+    """How far the interval reaches below and above each rate [%]."""
+    below = [_PERCENT * ((c["success_rate"] or 0.0) - c["interval_95"][0]) for c in cells]
+    above = [_PERCENT * (c["interval_95"][1] - (c["success_rate"] or 0.0)) for c in cells]
+    return [[max(value, 0.0) for value in below], [max(value, 0.0) for value in above]]

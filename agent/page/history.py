@@ -110,8 +110,9 @@ class RunHistory:
             return
         cause = str(planning["reason"]) or _trigger(planning)
         for subtask in subtasks_of(status):
-            key, state = str(subtask["id"]), str(subtask["state"])
-            before = self._steps.get(key) or Step(id=key, text=str(subtask["text"]))
+            key, state, text = (str(subtask[field]) for field in ("id", "state", "text"))
+            # What is only planned is numbered anew in each plan: the same id may say another thing.
+            before = (self._steps.get(key) or Step(id=key, text=text))._replace(text=text)
             if state != before.state:
                 self._move(before, state, cause, now_s)
             else:

@@ -19,6 +19,7 @@ _NAMES = (
     "docs/evaluation.md",
     "docs/traces.md",
     "docs/exports.md",
+    "docs/replay.md",
 )
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 _FENCE = re.compile(r"^```\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -59,6 +59,11 @@ class Runtime(Protocol):
         ...
 
     @property
+    def specs(self) -> Mapping[str, object]:
+        """What each node declares about its plug-in, by node; nothing before the start."""
+        ...
+
+    @property
     def incidents(self) -> tuple[Incident, ...]:
         """What fell, and what was decided about it, oldest first; the newest 200."""
         ...

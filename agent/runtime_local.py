@@ -77,7 +77,7 @@ class LocalRuntime:
         try:
             for node in self._nodes.values():
                 node.start(self._mailboxes)
-            check_specs({name: node.declared_spec for name, node in self._nodes.items()})
+            check_specs(self.specs)
         except BaseException as error:
             self._end(f"it did not start: {error}")
             raise
@@ -154,6 +154,11 @@ class LocalRuntime:
         """The last sign of life of each node."""
         signs = {name: node.health.read() for name, node in self._nodes.items()}
         return {name: sign for name, sign in signs.items() if sign is not None}
+
+    @property
+    def specs(self) -> Mapping[str, object]:
+        """What each node declares about its plug-in, by node; nothing before the start."""
+        return {name: node.declared_spec for name, node in self._nodes.items()}
 
     @property
     def incidents(self) -> tuple[Incident, ...]:

@@ -53,6 +53,7 @@ class RayRuntime:
         self._watch: Watch | None = None
         self._watcher: threading.Thread | None = None
         self._ending = threading.Lock()
+        self._specs: Mapping[str, object] = {}
         self._has_begun = False
         self._stopped_because = ""
 
@@ -65,6 +66,11 @@ class RayRuntime:
     def stopped_because(self) -> str:
         """Why the run has ended; empty while it runs."""
         return self._stopped_because
+
+    @property
+    def specs(self) -> Mapping[str, object]:
+        """What each node declares about its plug-in, by node; nothing before the start."""
+        return self._specs
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
@@ -88,7 +94,8 @@ class RayRuntime:
             for spec in self._graph.nodes:
                 actors.launch(spec)
             self._wait_until_ready(actors, mail)
-            check_specs(actors.declared_specs(self._graph.runtime.start_timeout_s))
+            self._specs = actors.declared_specs(self._graph.runtime.start_timeout_s)
+            check_specs(self._specs)
             watch = self._watch = Watch(self._graph, embedded, actors, mail, self._clock)
             self._has_begun = True
             mail.set_phase(RunPhase(is_running=True, owner_pid=os.getpid()))

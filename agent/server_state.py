@@ -25,6 +25,7 @@ from bridge.messages import (
     Remark,
     StopRequest,
 )
+from bridge.specs import RobotSpec
 
 LONGEST_GOAL = 500
 
@@ -172,6 +173,11 @@ class ServerState:
             # A graph without that node has no such mailbox.
             return None
 
+    def action_names(self) -> tuple[str, ...]:
+        """The dimensions of what the robot is sent; none before it has said so."""
+        spec = self._runtime.specs.get("robot")
+        return spec.action.names if isinstance(spec, RobotSpec) else ()
+
     def faults(self) -> tuple[tuple[int, str], ...]:
         """What fell in this run, oldest first: (stamp [ns], words)."""
         failures = (incident.failure for incident in self._runtime.incidents)
@@ -216,15 +222,23 @@ class ServerState:
         if self._config.robot.kind == "ogbench_scene":
             from agent.worlds.scene.language import unknown_words
 
-            if strange := unknown_words(words):
+            if strange := unknown_words(words, with_memory=self._has_memory_skills):
                 raise UnknownGoalError(
                     text=f"{words} (unknown here: {', '.join(strange)})", known=skills
                 )
 
     def _skills(self) -> tuple[str, ...]:
         from fast_brain.robots.scene_facts import SKILLS
+        from fast_brain.robots.scene_memory_skills import MEMORY_SKILLS
 
-        return SKILLS if self._config.robot.kind == "ogbench_scene" else ()
+        if self._config.robot.kind != "ogbench_scene":
+            return ()
+        return MEMORY_SKILLS if self._has_memory_skills else SKILLS
+
+    @property
+    def _has_memory_skills(self) -> bool:
+        """Whether the scene's robot may be asked for what wants a memory."""
+        return self._config.robot.options.get("skills") == "memory"
 
     def _publish_stop(self, reason: str, source: str, *, latched: bool) -> StopRequest:
         request = StopRequest(reason=reason, source=source, latched=latched, stamp_ns=self.now_ns)

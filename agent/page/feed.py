@@ -43,6 +43,7 @@ class Feed:
             decision=state.newest("command"),
             faults=state.faults(),
             memory=state.newest("memory_report"),
+            action_names=state.action_names(),
         )
         stamp_ns = state.observation_stamp_ns()
         # The stamp makes each picture a new address, so that no cache answers.

@@ -11,7 +11,8 @@ from agent.server_guard import Role
 WATCHING = "You are watching: this token may not control the robot."
 # By itself, beside the page's own connection: it works while that is lost, and says if it did not.
 _PRESS_STOP = """async () => {
-  const tell = (message) => Quasar.Notify.create({message, type: 'negative', multiLine: true});
+  const tell = (message) => Quasar.Notify.create(
+    {message, type: 'negative', multiLine: true, position: 'top', timeout: 15000});
   try {
     const answer = await fetch('/stop', {method: 'POST', signal: AbortSignal.timeout(3000),
       headers: {'Content-Type': 'application/json'},

@@ -85,6 +85,10 @@ class RunHistory:
         before = [view for view in self._views if view.at_s <= at_s]
         return before[-1] if before else None
 
+    def stamp_ns(self, at_s: float) -> int:
+        """A moment [s since the server began to look] on the run's clock [ns]."""
+        return (self._start_ns or 0) + round(at_s * _NS_PER_S)
+
     def chronicle(self) -> Chronicle:
         """All that is kept, ready to be drawn."""
         under_way = [bar._replace(last_s=self._last_s) for bar in self._open.values()]

@@ -33,6 +33,8 @@ setInterval(() => {
 }, 500);
 """
 
+_STEP_S = 5.0
+
 
 class LivePage:
     """One browser's view of the run; built when the browser opens it."""
@@ -98,16 +100,30 @@ class LivePage:
             each.show(view)
 
     def _draw_way_back(self) -> None:
-        with self._timeline.below, ui.row().classes("items-center gap-2 w-full no-wrap"):
+        with self._timeline.below, ui.row().classes("items-center gap-2 w-full"):
+            self._step("replay_5", "Five seconds back", "step-back", -_STEP_S)
+            self._step("forward_5", "Five seconds on", "step-forward", _STEP_S)
             self._moment = ui.label().classes("muted text-sm wrap").props('data-testid="moment"')
+            self._recorded = ui.link("Pictures of then, and why", "/runs/last").classes("link")
+            self._recorded.props('data-testid="recorded-then"')
             self._now = ui.button("Back to now", color=None, on_click=lambda: self._look_back(None))
             self._now.props('outline dense no-caps color=link data-testid="back-to-now"')
         self._say_moment()
 
+    def _step(self, icon: str, words: str, name: str, step_s: float) -> None:
+        """A way through time for who has no mouse."""
+        button = ui.button(
+            icon=icon,
+            color=None,
+            on_click=lambda: self._look_back((self._back_s or self._feed.view.at_s) + step_s),
+        )
+        button.props(f'flat round dense color=link aria-label="{words}" data-testid="{name}"')
+
     def _look_back(self, at_s: float | None) -> None:
         """Show what was shown at a moment; the controls stay those of now."""
         view = self._at(at_s)
-        self._back_s = None if view is self._feed.view else view.at_s
+        is_now = view is self._feed.view or (at_s or 0.0) >= self._feed.view.at_s
+        self._back_s = None if is_now else view.at_s
         self._show(view)
         self._figures.show(view)
         self._timeline.move(self._back_s)
@@ -121,9 +137,12 @@ class LivePage:
     def _say_moment(self) -> None:
         back_s = self._back_s
         self._now.set_visibility(back_s is not None)
-        ago = "" if back_s is None else f"{self._feed.view.at_s - back_s:.0f} s ago"
-        self._moment.set_text(
-            f"Looking back at {back_s:.1f} s, {ago}; the pictures of then are in the recording."
-            if back_s is not None
-            else "Now. Click into the timeline to look back; drag the bar below it to zoom."
-        )
+        is_recorded = self._state.config.recording.enabled
+        self._recorded.set_visibility(back_s is not None and is_recorded)
+        if back_s is None:
+            words = "Now. Click into the timeline to look back; drag the bar below it to zoom."
+        else:
+            words = f"Looking back at {back_s:.1f} s, {self._feed.view.at_s - back_s:.0f} s ago."
+            stamp_ns = self._feed.history.stamp_ns(back_s)
+            self._recorded.props(f'href="/runs/last?stamp_ns={stamp_ns}"')
+        self._moment.set_text(words)

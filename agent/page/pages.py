@@ -62,16 +62,20 @@ def _add_recorded(shelf: Shelf) -> None:
 
     @ui.page("/runs/{run_id}", response_timeout=60.0)
     async def show_one(  # pyright: ignore[reportUnusedFunction]  # As above.
-        request: Request, run_id: str, t: Annotated[float, Query()] = 0.0
+        request: Request,
+        run_id: str,
+        t: Annotated[float, Query()] = 0.0,
+        stamp_ns: Annotated[int | None, Query()] = None,
     ) -> None:
         role = _role(request)
         try:
             recording = await shelf.recording(run_id)
+            time_s = t if stamp_ns is None else recording.time_of(stamp_ns)
         except TandemError as error:
             with frame(run_id, "/runs", role), panel("Run", "run"):
                 ui.label(str(error)).classes("state-failed wrap").props('data-testid="trouble"')
             return
-        RecordedPage(recording, role, t)
+        RecordedPage(recording, role, time_s)
 
 
 def _add_pictures(app: FastAPI, shelf: Shelf) -> None:

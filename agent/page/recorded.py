@@ -10,6 +10,10 @@ from agent.tracing.runs import Run
 from agent.tracing.story import GoalStory, SubtaskStory, story_of
 from agent.tracing.why import Answer, why
 from agent.tracing.words import STOPS
+from bridge.errors import ConfigError
+
+# What has just happened is not in the file yet; and the server looks before recording begins [s].
+_NOT_YET_S = 5.0
 
 
 class Recording:
@@ -31,6 +35,20 @@ class Recording:
     def clamped(self, time_s: float) -> float:
         """The moment of the run that is nearest [s since the recording began]."""
         return min(max(time_s, 0.0), self.run.length_s)
+
+    def time_of(self, stamp_ns: int) -> float:
+        """A moment on the run's clock [ns] as time since the recording began [s].
+
+        Raises:
+            ConfigError: It was not recorded at that time.
+        """
+        time_s = self.run.seconds(stamp_ns)
+        if not -_NOT_YET_S <= time_s <= self.run.length_s + _NOT_YET_S:
+            raise ConfigError(
+                f"Run {self.run.id} was not recorded at that moment, which was at {time_s:.1f} s: "
+                f"it has {self.run.length_s:.1f} s. Was recording stopped?"
+            )
+        return time_s
 
     def view_at(self, time_s: float) -> RunView:
         """What was to be seen at a moment [s since the recording began]."""

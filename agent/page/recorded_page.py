@@ -72,7 +72,7 @@ class RecordedPage:
             self._play.props('round dense unelevated aria-label="Play" data-testid="play"')
             self._button("skip_next", "A tenth of a second on", "step-forward", _STEP_S)
             self._slider = ui.slider(
-                min=0.0, max=max(self._length_s, _STEP_S), step=0.01, value=self._at_s
+                min=0.0, max=max(self._length_s, _STEP_S), step=_STEP_S, value=self._at_s
             )
             self._slider.classes("grow mx-2").props(
                 'color=link aria-label="Moment of the run in seconds" data-testid="scrubber"'

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, ParamSpec, TypeVar
 
 from agent.page.recorded import Recording
-from agent.tracing.runs import Run, run_folders
+from agent.tracing.runs import LAST, Run, run_folders
 from agent.tracing.story import RunStory, story_of
 from bridge.errors import ConfigError, TandemError, UnknownNameError
 
@@ -45,7 +45,7 @@ class Shelf:
         return await beside(_list, self._root)
 
     async def recording(self, run_id: str) -> Recording:
-        """One run; it is read again when it has grown.
+        """One run, "last" is the newest; it is read again when it has grown.
 
         Raises:
             UnknownNameError: There is none of that id.
@@ -55,7 +55,10 @@ class Shelf:
 
     def _read(self, run_id: str) -> Recording:
         # By its plain name only: an address must not reach other folders.
-        folders = {folder.name: folder for folder in run_folders(self._root)}
+        found = run_folders(self._root)
+        folders = {folder.name: folder for folder in found}
+        if run_id == LAST and found:
+            run_id = found[-1].name
         if run_id not in folders:
             raise UnknownNameError(kind="recorded run", name=run_id, known=folders)
         folder = folders[run_id]

@@ -39,6 +39,11 @@ class FakeRuntime:
         self.on_goal: Callable[[Goal], None] | None = None
 
     @property
+    def specs(self) -> Mapping[str, object]:
+        """Nothing is declared."""
+        return {}
+
+    @property
     def incidents(self) -> tuple[Incident, ...]:
         """Nothing ever fell."""
         return ()

@@ -61,6 +61,11 @@ class PacedRuntime:
         """What fell."""
         return self._run.incidents
 
+    @property
+    def specs(self) -> Mapping[str, object]:
+        """What the nodes declare."""
+        return self._run.specs
+
     def start(self) -> None:
         """Start the run, and let time pass."""
         self._run.start()

@@ -30,16 +30,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "effective_rate_hz": 100.0, "lateness_p99_ms": 0.2,
         "sections": {"pick": {"p50_ms": 0.1, "p99_ms": 0.2, "p999_ms": 0.3, "max_ms": 0.4}},
     }  # fmt: skip
-    memory = {
-        "times_s": [0.0, 0.4], "kept_by": ["anchor", "window"],
-        "perceptual_attention": [0.25, 0.75], "cognitive_attention": [1.0],
-    }  # fmt: skip
     events = [
         *story(end_s=2.4),
         told(0.41, "mailbox", "planning", **planning),
         told(0.42, "mailbox", "loop_status", **loop),
         told(0.43, "mailbox", "observation", sequence=3, images={"front": PICTURE}),
-        told(0.56, "policy", "policy.memory", **memory),
         told(0.9, "control", "ladder.moved", before="fresh", rung="hold", cause="latent"),
         told(1.1, "control", "ladder.moved", before="hold", rung="fresh", cause=""),
         ticks(1.3, missed=2),
@@ -85,6 +80,13 @@ def test_a_moment_outside_is_the_nearest_there_is(recording: Recording) -> None:
     assert recording.why_at(float("inf")).time_s == recording.run.length_s
 
 
+def test_a_moment_of_the_run_s_clock_is_found(recording: Recording) -> None:
+    """The live page leads to what was recorded then; what was not recorded is no other moment."""
+    assert recording.time_of(START_NS + 1_500_000_000) == 1.5
+    with pytest.raises(ConfigError, match=r"was at 60\.0 s"):
+        recording.time_of(START_NS + 60_000_000_000)
+
+
 def test_why_leads_back_to_the_goal(recording: Recording) -> None:
     """The page shows the chain that `agent trace why` prints."""
     links = recording.why_at(1.0).links
@@ -101,10 +103,9 @@ def test_a_recording_over_time_has_all_lanes_and_curves(recording: Recording) ->
     assert list(drawn.gate) == [(0.55, 0.75)]
     assert set(drawn.actions) == {"x", "y"}
     (sample,) = drawn.memory
-    # The stream that remembers other times has no say in the weights.
     assert [(each.kept_by, each.weight) for each in sample.entries] == [
-        ("anchor", 0.25),
-        ("window", 0.75),
+        ("bank", pytest.approx(0.3)),
+        ("bank", pytest.approx(0.7)),
     ]
 
 

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from agent.worlds.scene.memory_tasks_language import memory_words
 from agent.worlds.scene.tasks import SceneGoal
 
 # Clause phrasings by what is wanted; "{d}" stands for the thing. First list trains, second tests.
@@ -170,16 +171,17 @@ def _window_clauses(goal: SceneGoal, split: int) -> list[list[str]]:
     return [[text.format(d="window") for text in _SLIDE[key][split]]]
 
 
-def known_words() -> frozenset[str]:
-    """Return every word that a goal may contain."""
+def known_words(*, with_memory: bool = False) -> frozenset[str]:
+    """Return every word that a goal may contain; on request those of memory tasks too."""
     tables = [_CUBE, *_SLIDE.values(), *_AFTER_CUBE.values(), _JOINTS, _OPENERS]
     text = " ".join(phrase for table in tables for split in table for phrase in split)
-    return frozenset(_words(text.format(d="drawer window"))) | frozenset(_words(_POLITE))
+    known = frozenset(_words(text.format(d="drawer window"))) | frozenset(_words(_POLITE))
+    return known | memory_words() if with_memory else known
 
 
-def unknown_words(text: str) -> list[str]:
+def unknown_words(text: str, *, with_memory: bool = False) -> list[str]:
     """Return the words of ``text`` that no goal of this world contains, in order."""
-    known = known_words()
+    known = known_words(with_memory=with_memory)
     return [word for word in dict.fromkeys(_words(text)) if word not in known]
 
 

@@ -9,6 +9,8 @@ from agent.worlds.scene.language import (
     sample_phrasing,
     unknown_words,
 )
+from agent.worlds.scene.memory_tasks import KINDS, sample_memory_task
+from agent.worlds.scene.memory_tasks_language import sample_memory_phrasing
 from agent.worlds.scene.tasks import FIVE_STEP_CHAIN, SceneGoal, sample_goal
 from fast_brain.robots.scene_facts import SKILLS
 
@@ -80,3 +82,13 @@ def test_the_chain_is_said_in_many_ways() -> None:
     """There is enough variety to train on, and some left to test with."""
     assert len(phrasings(FIVE_STEP_CHAIN, held_out=False)) > 100
     assert len(phrasings(FIVE_STEP_CHAIN, held_out=True)) >= 4
+
+
+@given(seed=st.integers(0, 2**32 - 1), held_out=st.booleans())
+def test_memory_tasks_are_understood_where_they_are_offered(seed: int, held_out: bool) -> None:  # noqa: FBT001
+    """Their words are known on request, and not to planners that never learnt them."""
+    random = np.random.default_rng(seed)
+    task = sample_memory_task(KINDS[seed % len(KINDS)], random)
+    text = sample_memory_phrasing(task, random, held_out=held_out)
+    assert unknown_words(text, with_memory=True) == []
+    assert unknown_words("press the button that stayed dark") == ["stayed", "dark"]

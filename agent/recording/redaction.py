@@ -17,6 +17,8 @@ from bridge.trace import TraceEvent
 
 REDACTED = "(redacted)"
 _PICTURES = "images"
+# The same words elsewhere, in pieces or as the model wrote them.
+_ALSO = {"thoughts": ("planner.thought.text", "planner.reply.text")}
 # Shorter words are not looked for in other texts: they would be found everywhere.
 _SHORTEST = 4
 # How many words are remembered, the newest; a run may have many goals.
@@ -31,7 +33,10 @@ class Redaction:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._names = {name: tuple(name.split(".")) for name in names}
+        self._names = {
+            name: [tuple(path.split(".")) for path in (name, *_ALSO.get(name, ()))]
+            for name in names
+        }
         self._words: dict[str, None] = {}
         self._met: set[str] = set()
 
@@ -43,9 +48,8 @@ class Redaction:
     def hides(self, *path: str) -> bool:
         """Whether what lies at this path, or one of the things it lies in, is left out."""
         found = False
-        for name, parts in self._names.items():
-            ends = range(len(parts), len(path) + 1)
-            if any(path[end - len(parts) : end] == parts for end in ends):
+        for name, paths in self._names.items():
+            if any(_is_within(path, parts) for parts in paths):
                 self._met.add(name)
                 found = True
         return found
@@ -127,3 +131,9 @@ class Redaction:
             if words in text:
                 text = text.replace(words, REDACTED)
         return text
+
+
+def _is_within(path: tuple[str, ...], parts: tuple[str, ...]) -> bool:
+    """Whether the path, or the beginning of it, ends in these parts."""
+    ends = range(len(parts), len(path) + 1)
+    return any(path[end - len(parts) : end] == parts for end in ends)

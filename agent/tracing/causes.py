@@ -4,6 +4,7 @@ from typing import Any
 
 from agent.recording.reading import RecordedEvent
 from agent.tracing.links import Links
+from agent.tracing.remembered import say_memory
 from agent.tracing.runs import Run
 from agent.tracing.story import cause_of
 
@@ -21,6 +22,7 @@ def add_causes(links: Links, run: Run, now_ns: int, chunk: RecordedEvent | None)
         chunk: The chunk that was played, or the newest one.
     """
     latent = _latent(run, now_ns, chunk)
+    say_memory(links, run, chunk)
     _say_latent(links, now_ns, chunk, latent)
     move = _beginning(run, now_ns, chunk)
     _say_subtask(links, move, chunk)
@@ -122,7 +124,9 @@ def _say_plan(links: Links, run: Run, now_ns: int, plan_id: str) -> None:
         links.miss("trigger", f"why the planner was asked for {plan_id}")
     else:
         facts = asked.facts
+        pictures = ", ".join(facts.get("images", ()))
         seen = f"; it was shown observation {facts['observation_sequence']}"
+        seen += f" ({pictures})" if pictures else ""
         links.say("trigger", f"{facts['trigger']}{seen}", asked.stamp_ns)
 
 

@@ -12,6 +12,8 @@ from fast_brain.section_timer import SECTIONS
 
 _NS_PER_S = 1_000_000_000
 _TICKS, _WIDTH = 10, 5
+# As many latents as the shipped policy's memory holds.
+_REMEMBERED = 16
 _SUBTASK_S, _GOAL_S = 15, 120
 # About as long as a planner's thoughts are [characters].
 _THOUGHT = "The drawer is closed and the cube lies in front of it, so that it is opened first. " * 6
@@ -53,6 +55,7 @@ def _half_second(half: int, random: np.random.Generator) -> Iterator[tuple[str, 
     for step in range(5):
         now_ns = begin_ns + step * _NS_PER_S // 10
         yield "policy", _chunk(now_ns, 5 * half + step, half, subtask)
+        yield "policy", _memory(now_ns, 5 * half + step, half, random)
         stitched = {"chunk_sequence": 5 * half + step, "delay_rows": 3, "guided_rows": 8}
         yield "policy", TraceEvent(kind="chunk.stitched", stamp_ns=now_ns, facts=stitched)
         verdict = ("clipped", "passed")[step % 2]
@@ -131,6 +134,23 @@ def _chunk(stamp_ns: int, sequence: int, half: int, subtask: str) -> TraceEvent:
         "took_s": 0.05,
     }
     return TraceEvent(kind="policy.chunk", stamp_ns=stamp_ns, facts=facts)
+
+
+def _memory(stamp_ns: int, sequence: int, half: int, random: np.random.Generator) -> TraceEvent:
+    ages_s = np.linspace(30.0, 0.3, _REMEMBERED).tolist()
+    facts = {
+        "chunk_sequence": sequence,
+        "latent_sequence": half,
+        "now_s": stamp_ns / _NS_PER_S,
+        "times_s": [stamp_ns / _NS_PER_S - age_s for age_s in ages_s],
+        "ages_s": ages_s,
+        "kept_by": ["bank"] * _REMEMBERED,
+        "perceptual_attention": random.dirichlet(np.ones(_REMEMBERED)).tolist(),
+        "cognitive_attention": random.dirichlet(np.ones(_REMEMBERED)).tolist(),
+        "perceptual_gate_mean": 0.8,
+        "cognitive_gate_mean": 0.7,
+    }
+    return TraceEvent(kind="policy.memory", stamp_ns=stamp_ns, facts=facts)
 
 
 def _ticks(stamp_ns: int, sequence: int, verdict: str, random: np.random.Generator) -> TraceEvent:

@@ -64,7 +64,8 @@ def story(end_s: float = 2.0) -> list[dict[str, Any]]:
     return [
         told(0.0, "control", "safety.limits", names=["x", "y"]),
         told(0.1, "mailbox", "goal", text="tidy up", id="g", source="test"),
-        told(0.2, "planner", "planner.asked", **ids, **seen, trigger_kind="new goal"),
+        told(0.2, "planner", "planner.asked", **ids, **seen, trigger_kind="new goal",
+             images=["front=0123456789abcdef"]),
         told(
             0.4, "planner", "planner.plan", **ids, **seen,
             subtasks=["reach left: pending"], thoughts=["PLAN: left first"], goal_done=False,
@@ -73,6 +74,12 @@ def story(end_s: float = 2.0) -> list[dict[str, Any]]:
         told(0.4, "planner", "goal.moved", goal_id="g", before="", phase="acting", reason=""),
         told(0.45, "planner", "planner.latent", **ids, **seen, latent_sequence=4, subtask_id="g.1"),
         told(0.55, "policy", "policy.chunk", **made, **seen),
+        told(
+            0.55, "policy", "policy.memory", chunk_sequence=7, latent_sequence=4, now_s=0.45,
+            times_s=[0.0, 0.4], ages_s=[0.45, 0.05], kept_by=["bank", "bank"],
+            perceptual_attention=[0.2, 0.8], cognitive_attention=[0.4, 0.6],
+            perceptual_gate_mean=0.75, cognitive_gate_mean=0.5,
+        ),
         told(0.55, "policy", "chunk.stitched", chunk_sequence=7, delay_rows=2),
         *(ticks(0.5 + step / 10) for step in range(11) if step != 7),
         told(1.2, "control", "safety.verdict", verdict="clipped", reason="speed", clipped_by=0.01,

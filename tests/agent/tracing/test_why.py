@@ -26,11 +26,15 @@ def test_a_command_is_traced_back_to_the_goal(tmp_path: Path) -> None:
             "then 0.100 s old; gate 0.75"
         ),
         "ladder: ladder: fresh, it had not moved",
+        (
+            "memory: 2 latents, 0.5 s to 0.1 s old, kept by bank; read most: 70% of 0.1 s ago, "
+            "30% of 0.5 s ago; gate perceptual 0.75, cognitive 0.50"
+        ),
         "latent: latent 4, 0.884 s old: of g.plan1, from observation 3",
         "subtask: 'reach left' (g.1), begun by g.plan1, asked because of: new goal",
         "plan: g.plan1: reach left: pending",
         "thought: PLAN: left first",
-        "trigger: new goal; it was shown observation 3",
+        "trigger: new goal; it was shown observation 3 (front=0123456789abcdef)",
         "goal: 'tidy up', from test",
     ]
 
@@ -47,6 +51,7 @@ def test_a_hold_is_traced_back_to_what_was_missing(tmp_path: Path) -> None:
     ("left_out", "link"),
     [
         ("policy.chunk", "chunk: not recorded: nothing is told of chunk 7"),
+        ("policy.memory", "memory: not recorded: what was remembered for chunk 7"),
         ("planner.latent", "latent: not recorded: nothing is told of latent 4"),
         ("planner.asked", "trigger: not recorded: why the planner was asked for g.plan1"),
         ("subtask.moved", "subtask: not recorded: the beginning of subtask g.1"),

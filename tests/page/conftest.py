@@ -25,7 +25,7 @@ def arm(tmp_path_factory: pytest.TempPathFactory) -> Generator[ServedArm]:
 
 @pytest.fixture
 def own_arm(tmp_path: Path) -> Generator[ServedArm]:
-    """An arm for a test that breaks it."""
+    """An arm for a test that breaks it; named before `visit`, so that its visitors leave first."""
     with ServedArm(tmp_path) as served:
         yield served
 

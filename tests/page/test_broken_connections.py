@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 Visit = Callable[..., Page]
 
 
-def test_a_lost_connection_is_told_and_regained(visit: Visit, own_arm: ServedArm) -> None:
+def test_a_lost_connection_is_told_and_regained(own_arm: ServedArm, visit: Visit) -> None:
     """The server goes and comes back: the page says so, and then goes on by itself."""
     # The browser itself complains of each address that does not answer.
     page = visit(own_arm, may_complain=True)
@@ -26,7 +26,7 @@ def test_a_lost_connection_is_told_and_regained(visit: Visit, own_arm: ServedArm
     expect(page.get_by_test_id("phase")).to_have_text("done")
 
 
-def test_the_button_works_beside_a_planner_that_hangs(visit: Visit, own_arm: ServedArm) -> None:
+def test_the_button_works_beside_a_planner_that_hangs(own_arm: ServedArm, visit: Visit) -> None:
     """No planner is needed to stop: the button is answered, and the robot is held."""
     page = visit(own_arm)
     page.get_by_test_id("goal-input").fill("reach both")

@@ -1,7 +1,7 @@
 """A robot that shows what a recorded one sensed, when it sensed it; commands move nothing."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ _stamp = attrgetter("stamp_ns")
 class RecordedRobot:
     """Plays the observations of a run at their own stamps, so time must be virtual.
 
+    They are read as time goes on: of a long run only what is needed is in memory.
+
     Args:
         run: The run's folder, or one file of it.
         robot: Settings of the robot that was recorded; it is asked for its spec, and for no more.
@@ -30,27 +32,30 @@ class RecordedRobot:
     def __init__(self, *, run: str, robot: Mapping[str, Any]) -> None:
         self._path = Path(run)
         self.spec = read_robot_spec(RobotConfig.model_validate(robot))
-        self._run: Run | None = None
-        self._seen: list[Observation] = []
+        self._coming: Iterator[Observation] = iter(())
+        self._next: Observation | None = None
+        self._newest: Observation | None = None
 
     def connect(self) -> None:
-        """Read the run.
+        """Open the run.
 
         Raises:
             ConfigError: It cannot be read, or holds no observation that can be shown again.
         """
-        self._run = Run(self._path)
-        self._seen = observations_of(self._run)
+        self._open(Run(self._path))
 
     def observe(self, now_ns: int) -> Observation:
         """The newest observation that had been made by then; before the first, the first.
 
         Raises:
             RobotFault: Not connected.
+            ConfigError: One of them cannot be shown again.
         """
-        if not self._seen:
+        if self._newest is None:
             raise RobotFault("The recorded robot is not connected: call `connect` first.")
-        return self._seen[max(0, bisect_right(self._seen, now_ns, key=_stamp) - 1)]
+        while self._next is not None and self._next.stamp_ns <= now_ns:
+            self._newest, self._next = self._next, next(self._coming, None)
+        return self._newest
 
     def command(self, command: Command) -> None:
         """What was sensed does not change."""
@@ -59,24 +64,25 @@ class RecordedRobot:
         """Nothing moves."""
 
     def close(self) -> None:
-        """Let go of what was read."""
-        self._seen, self._run = [], None
+        """Let go of the run."""
+        self._coming, self._next, self._newest = iter(()), None, None
+
+    def _open(self, run: Run) -> None:
+        self._newest = first_observation(run)
+        self._coming = recorded_observations(run)
+        self._next = next(self._coming, None)
 
 
 class RecordedSimulator(RecordedRobot):
     """The same of a simulator, which said besides what was true in its world."""
 
-    def connect(self) -> None:
-        """Read the run.
-
-        Raises:
-            ConfigError: As for any recorded robot.
-        """
-        super().connect()
-        self._reports = [] if self._run is None else [_report(e) for e in self._run.walk("world")]
+    def __init__(self, *, run: str, robot: Mapping[str, Any]) -> None:
+        super().__init__(run=run, robot=robot)
+        self._reports: list[WorldReport] = []
+        self._now_ns = 0
 
     def advance(self, now_ns: int) -> None:
-        """Find what had been said about the world by then."""
+        """Go to what had been said about the world by then."""
         self._now_ns = now_ns
 
     def reset(self, seed: int, options: Mapping[str, object]) -> None:
@@ -90,24 +96,34 @@ class RecordedSimulator(RecordedRobot):
         )
 
     def report(self) -> WorldReport:
-        """The newest report that had been made by then; before the first, the first."""
+        """The newest report that had been made by then; before the first, the first.
+
+        Raises:
+            RobotFault: Not connected.
+        """
+        if not self._reports:
+            raise RobotFault("The recorded simulator is not connected: call `connect` first.")
         place = bisect_right(self._reports, self._now_ns, key=_stamp)
         return self._reports[max(0, place - 1)]
 
+    def _open(self, run: Run) -> None:
+        super()._open(run)
+        self._reports = [_report(event) for event in run.walk("world")]
 
-def observations_of(run: Run) -> list[Observation]:
-    """All observations of a run, in order of time.
+
+def first_observation(run: Run) -> Observation:
+    """The first observation of a run that can be shown to a brain again.
 
     Raises:
-        ConfigError: There is none, or one whose pictures cannot be shown again.
+        ConfigError: There is none, or its pictures are not there.
     """
-    seen = list(recorded_observations(run))
-    if not seen:
+    first = next(recorded_observations(run), None)
+    if first is None:
         raise ConfigError(
             f"Run {run.id} holds no observations, so nothing can be shown to the brains again. "
-            "They are recorded where recording.observation_rate_hz is above 0 (now the default)."
+            "They are recorded where recording.observation_rate_hz is above 0, as it is by default."
         )
-    return sorted(seen, key=_stamp)
+    return first
 
 
 def recorded_robot_config(run: Run, robot: RobotConfig) -> RobotConfig:

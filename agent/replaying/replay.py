@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from agent.recording.observation_facts import OBSERVATION
 from agent.replaying.chunks import ChunkDifference, compare_chunks
-from agent.replaying.recorded_robot import observations_of, recorded_robot_config
+from agent.replaying.recorded_robot import first_observation, recorded_robot_config
 from agent.replaying.settings import replay_config
 from agent.replaying.thoughts import REPLAY_PLANNER, thoughts_file
 from agent.replaying.virtual_run import VirtualRun
@@ -77,7 +78,7 @@ def replay(
         ConfigError: The run lacks what a replay needs, or a setting is wrong.
         TandemError: The agent could not be started.
     """
-    seen, said = observations_of(run), said_in(run)
+    began_ns, said = first_observation(run).stamp_ns, said_in(run)
     check_known(run, said)
     with tempfile.TemporaryDirectory() as aside:
         thoughts = Path(aside) / "thoughts.jsonl"
@@ -86,7 +87,7 @@ def replay(
         names = read_robot_spec(config.robot).action.names
         stand_in = config.model_copy(update={"robot": recorded_robot_config(run, config.robot)})
         folder = keep_in or Path(aside) / REPLAY
-        lived = VirtualRun(stand_in, seen[0].stamp_ns, folder)
+        lived = VirtualRun(stand_in, began_ns, folder)
         again = lived.live(said, until_ns=run.end_ns)
         # Before the first goal a run in real time only waits for its parts.
         zero = zero_ns(run)
@@ -94,8 +95,8 @@ def replay(
         found = compare(run, again, tolerance=tolerance, stretch=stretch)
         chunks = compare_chunks(run, again, names=names, tolerance=tolerance, zero_ns=zero)
     return Replay(
-        length_s=(run.end_ns - seen[0].stamp_ns) / _NS_PER_S,
-        observations=len(seen),
+        length_s=(run.end_ns - began_ns) / _NS_PER_S,
+        observations=sum(1 for _ in run.walk(OBSERVATION)),
         latencies_s={
             "planner": config.runtime.planner_latency_s,
             "policy": config.runtime.policy_latency_s,

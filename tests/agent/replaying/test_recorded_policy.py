@@ -1,11 +1,16 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 from virtual_traces import BEGIN_NS, EVERYTHING, SECOND_NS, goal, record
 
+from agent.cli import app
+from agent.config import AgentConfig
 from agent.replaying.chunks import chunks_of
 from agent.replaying.recorded_policy import RecordedPolicy
 from agent.replaying.settings import as_policy_config
@@ -99,6 +104,34 @@ def test_what_cannot_be_played_is_refused(short: Run, tmp_path: Path) -> None:
     early = record(tmp_path / "early", length_s=0.3, settings=(EVERYTHING,))
     with pytest.raises(ConfigError, match="no chunk for goal 1"):
         as_policy_config(early)
+
+
+def test_the_command_serves_it_until_it_is_ended(
+    short: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`replay --as-policy` serves the run's own settings, with the recorded chunks as policy."""
+    served = list[AgentConfig]()
+
+    class Served:
+        address = "http://127.0.0.1:1"
+
+        def wait(self) -> None:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def serving(config: AgentConfig, *, tell: object) -> Iterator[Served]:
+        assert tell is not None
+        served.append(config)
+        yield Served()
+
+    monkeypatch.setattr("agent.serve.serving", serving)
+    arguments = ["trace", "replay", str(short.path), "--as-policy", "--set", "serve.port=0"]
+    shown = CliRunner().invoke(app, arguments)
+    assert shown.exit_code == 0, shown.output
+    assert "The policy is run short, goal 1" in shown.output
+    (config,) = served
+    assert (config.fast_brain.policy, config.fast_brain.mode) == ("recorded", "flat")
+    assert (config.robot.kind, config.serve.port) == ("point_arm", 0)
 
 
 def test_a_preset_may_give_all_other_settings(short: Run) -> None:

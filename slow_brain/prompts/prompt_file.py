@@ -26,7 +26,7 @@ from string import Template
 from typing import Literal, cast
 
 import yaml
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from bridge.arrays import ImageArray
 from bridge.errors import ConfigError, UnknownNameError
@@ -35,8 +35,10 @@ from slow_brain.prompts.finished_summary import NOTHING, FinishedLimits, finishe
 
 _FENCE = "---\n"
 _TURN = re.compile(r"^## (system|user)\n", re.MULTILINE)
-_NAMES = ("goal", "remarks", "finished", "current", "skills", "image")
+_NAMES = ("goal", "remarks", "goal_and_remarks", "finished", "current", "skills", "image")
 _Role = Literal["system", "user"]
+# How the scene's goals are joined of clauses.
+_THEN = ", then "
 # Stands for the pictures while words are filled in, which cannot contain it.
 _PICTURES = "\0"
 # What tokenizers commonly take for a mark of their own, such as <image>, </s>, <|im_end|>, [INST].
@@ -44,12 +46,17 @@ _MARK = re.compile(r"<([^<>\s]+)>|\[(/?[A-Z_]+)\]")
 
 
 class PromptSettings(FinishedLimits):
-    """What stands above the text: which form of reply it asks for, and how it is filled in."""
+    """What stands above the text: which form of reply it asks for, and how it is filled in.
+
+    Of what people have said about the goal the newest remarks are filled in, in at most
+    `remarks_tokens` tokens. Where `$goal_and_remarks` stands, they are further clauses of the goal.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     reply: str
     lower_case_goal: bool = False
+    remarks_tokens: int = Field(default=200, ge=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +112,14 @@ class Prompt:
         )
 
     def _words(self, values: PromptValues, count_tokens: Callable[[str], int]) -> dict[str, str]:
-        goal = plain_line(values.goal)
+        remarks = self._newest_remarks(values.remarks, count_tokens)
         finished = [plain_line(each) for each in values.finished]
         return {
-            "goal": goal.lower() if self.settings.lower_case_goal else goal,
-            "remarks": "; ".join(plain_line(each) for each in values.remarks) or NOTHING,
+            "goal": self._wish(values.goal),
+            "remarks": "; ".join(remarks) or NOTHING,
+            "goal_and_remarks": self._wish(
+                _THEN.join((values.goal, *(each.rstrip(".!") for each in remarks)))
+            ),
             "finished": finished_summary(
                 finished, self.settings, count_tokens, count=values.finished_count
             ),
@@ -117,6 +127,19 @@ class Prompt:
             "skills": "; ".join(values.skills) or "any, in a few plain words",
             "image": _PICTURES,
         }
+
+    def _wish(self, words: str) -> str:
+        line = plain_line(words)
+        return line.lower() if self.settings.lower_case_goal else line
+
+    def _newest_remarks(
+        self, remarks: Sequence[str], count_tokens: Callable[[str], int]
+    ) -> list[str]:
+        """Return the newest that fit, oldest first; one that is too long alone is left out."""
+        lines = [plain_line(each) for each in remarks]
+        while lines and count_tokens("; ".join(lines)) > self.settings.remarks_tokens:
+            lines.pop(0)
+        return lines
 
 
 def load_prompt(name: str) -> Prompt:

@@ -46,6 +46,29 @@ def test_the_shipped_planner_reads_what_it_was_trained_on() -> None:
     assert older == "goal: go\nfinished: 3; 4; 5; 6; 7; 8\ncurrent: x\n<image>\n"
 
 
+def test_the_shipped_planner_reads_remarks_as_further_clauses_of_the_goal() -> None:
+    """They are in the form of the goals that it learned; without any the prompt is as it was."""
+    values = PromptValues(goal="Close it", remarks=("Open the window.", "lock it"))
+    (turn,) = load_prompt("tandem").turns(values)
+    assert turn.text.startswith("goal: close it, then open the window, then lock it\nfinished: ")
+
+
+@given(
+    remarks=st.lists(st.text("ab <>\n", max_size=300), max_size=9),
+    prompt=st.sampled_from(["tandem", "ecot", "json_plan", "plain_list"]),
+)
+def test_a_talkative_person_does_not_fill_the_prompt(remarks: list[str], prompt: str) -> None:
+    """Law: of what was said only the newest goes in, within its tokens, as lines of data."""
+    loaded = load_prompt(prompt)
+    silent = loaded.turns(PromptValues(goal="g", pictures=(PICTURE,)))
+    said = loaded.turns(PromptValues(goal="g", remarks=remarks, pictures=(PICTURE,)))
+    lengths = [sum(len(turn.text) for turn in turns) for turns in (silent, said)]
+    lines = [sum(turn.text.count("\n") for turn in turns) for turns in (silent, said)]
+    joins = len(", then ") * 9
+    assert lengths[1] - lengths[0] <= loaded.settings.remarks_tokens + joins
+    assert lines[0] == lines[1]
+
+
 def test_a_copied_and_edited_prompt_is_used(tmp_path: Path) -> None:
     """A file of one's own is named by its path."""
     path = tmp_path / "mine.md"

@@ -226,6 +226,7 @@ def _value_axis(place: int, name: str, highest: float | None = None) -> Options:
     return {
         "type": "value", "gridIndex": place, "min": 0, **top, "splitNumber": 2, "name": name,
         "nameLocation": "middle", "nameGap": 34, "nameRotate": 0,
+        "nameTextStyle": {"lineHeight": 14},
         **_quiet("{value}"), "axisLabel": {"fontSize": 11},
     }  # fmt: skip
 

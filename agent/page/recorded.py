@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.page.run_view import RunView, Step, run_view
+from agent.recording.reading import RecordedEvent
 from agent.results import Status
 from agent.tracing.chronicle import chronicle_of
 from agent.tracing.runs import Run
@@ -14,6 +15,7 @@ from bridge.errors import ConfigError
 
 # What has just happened is not in the file yet; and the server looks before recording begins [s].
 _NOT_YET_S = 5.0
+_NS_PER_S = 1_000_000_000
 
 
 class Recording:
@@ -74,12 +76,12 @@ class Recording:
 
     def _status_at(self, stamp_ns: int, goal: GoalStory | None) -> Status:
         """The parts of a status as they were recorded last."""
-        chunk = self.run.newest("policy.chunk", stamp_ns)
+        latent = self.run.newest("planner.latent", stamp_ns, node="planner")
         return {
             "goal": goal and {"id": goal.id, "text": goal.text, "source": goal.source},
             "planning": self._newest("planning", stamp_ns),
             "loop": self._newest("loop_status", stamp_ns),
-            "latent_age_s": chunk.facts.get("latent_age_s") if chunk else None,
+            "latent_age_s": _age_s(latent, stamp_ns) if latent else None,
             "stop": self._stop_at(stamp_ns),
             "pause": self._newest("pause", stamp_ns),
             "ended": "",
@@ -119,6 +121,11 @@ def _step(subtask: SubtaskStory, at_s: float) -> Step:
         thoughts, cause = tuple(subtask.thoughts), subtask.began_because
         return step._replace(state="active", cause=cause, thoughts=thoughts)
     return step._replace(began_s=None)
+
+
+def _age_s(latent: RecordedEvent, stamp_ns: int) -> float:
+    """Time since the picture was taken that a latent was made from [s]."""
+    return float(latent.facts["observation_age_s"]) + (stamp_ns - latent.stamp_ns) / _NS_PER_S
 
 
 def _headed(thought: str) -> tuple[str, str]:

@@ -26,7 +26,7 @@ class RecordedPage:
         self._at_s = recording.clamped(time_s)
         self._length_s = recording.run.length_s
         self._asked = 0
-        with frame(f"{recording.robot} · {recording.run.id}", "/runs", role) as slot:
+        with frame(f"{recording.robot or 'run'} · {recording.run.id}", "/runs", role) as slot:
             with slot:
                 ui.badge("recorded", color="grey-8").props('data-testid="phase"')
             self._draw_head()

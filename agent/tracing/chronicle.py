@@ -48,7 +48,7 @@ def chronicle_of(run: Run, story: RunStory) -> Chronicle:
         first_s=0.0,
         last_s=run.length_s,
         bars=tuple(sorted([*_subtasks(story), *_stretches(run), *_faults(run), *book.bars()])),
-        latent_age_s=thinned(book.latent_age_s, MOST_POINTS),
+        latent_age_s=thinned(book.ages_until(run.length_s), MOST_POINTS),
         gate=every(book.gate, MOST_POINTS),
         late_ms=thinned(book.late_ms, MOST_POINTS),
         actions={
@@ -71,6 +71,11 @@ class _Book:
         self.memory: list[MemorySample] = []
         self._moments: dict[str, list[Bar]] = {"plan": [], "chunks": [], "misses": []}
 
+    def ages_until(self, end_s: float) -> list[tuple[float, float]]:
+        """How old the newest latent was, up to the end [s]."""
+        last = [(end_s, age_s + end_s - at_s) for at_s, age_s in self.latent_age_s[-1:]]
+        return self.latent_age_s + last
+
     def bars(self) -> Iterator[Bar]:
         """Plans, chunks and missed ticks; of too many only some, evenly."""
         for bars in self._moments.values():
@@ -82,6 +87,7 @@ class _Book:
             "control.ticks": self._ticks,
             "policy.chunk": self._chunk,
             "planner.plan": self._plan,
+            "planner.latent": self._latent,
             "policy.memory": self._memory,
         }
         wanted = {
@@ -109,8 +115,6 @@ class _Book:
     def _chunk(self, part: Part, message: Message) -> None:
         event = event_of(part.index, message)
         facts, at_s = event.facts, self._run.seconds(event.stamp_ns)
-        if facts.get("latent_age_s") is not None:
-            self.latent_age_s.append((at_s, facts["latent_age_s"]))
         if facts.get("gate_mean") is not None:
             self.gate.append((at_s, facts["gate_mean"]))
         words = f"chunk {facts['chunk_sequence']}, made in {1e3 * facts['took_s']:.0f} ms"
@@ -122,6 +126,15 @@ class _Book:
         steps = "; ".join(facts["subtasks"]) or "nothing left to do"
         words = f"{facts['plan_id']}, because of: {facts['trigger']}. {steps}"
         self._moment("plan", at_s, "plan", words)
+
+    def _latent(self, part: Part, message: Message) -> None:
+        """From here on it is as old as what it was made from; until now it was the one before."""
+        event = event_of(part.index, message)
+        at_s = self._run.seconds(event.stamp_ns)
+        if self.latent_age_s:
+            before_s, age_s = self.latent_age_s[-1]
+            self.latent_age_s.append((at_s, age_s + at_s - before_s))
+        self.latent_age_s.append((at_s, event.facts["observation_age_s"]))
 
     def _memory(self, part: Part, message: Message) -> None:
         event = event_of(part.index, message)

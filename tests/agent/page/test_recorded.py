@@ -59,7 +59,7 @@ def test_a_moment_of_a_recording_is_the_same_view_as_live(recording: Recording) 
     assert active.cause == "g.plan1, asked because of: new goal"
     assert (pending.state, pending.began_s) == ("pending", None)
     assert view.thoughts == (("PLAN", "left first"),)
-    assert view.figures["latent age"] == "0.3 s"
+    assert view.figures["latent age"] == "0.7 s"
     assert [section.name for section in view.sections] == ["pick"]
     assert view.cameras == {"front": f"/runs/20260101-000001/pictures/{PICTURE}"}
 
@@ -101,6 +101,7 @@ def test_a_recording_over_time_has_all_lanes_and_curves(recording: Recording) ->
     assert (lanes["ladder"].first_s, lanes["ladder"].last_s) == (0.9, 1.1)
     assert (lanes["subtask"].look, lanes["misses"].words) == ("done", "2 ticks missed")
     assert list(drawn.gate) == [(0.55, 0.75)]
+    assert list(drawn.latent_age_s) == [(0.45, 0.1), (2.39, pytest.approx(2.04))]
     assert set(drawn.actions) == {"x", "y"}
     (sample,) = drawn.memory
     assert [(each.kept_by, each.weight) for each in sample.entries] == [

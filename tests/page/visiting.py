@@ -107,7 +107,8 @@ class Visitor:
         page.on("console", self._note)
         page.on("pageerror", lambda error: self._complaints.append(f"error: {error}"))
         # What opening the page with the token once leaves behind.
-        self._context.add_cookies([{"name": COOKIE, "value": token, "url": address}])
+        if token:
+            self._context.add_cookies([{"name": COOKIE, "value": token, "url": address}])
         page.goto(f"{address}{path}")
         wait_until_alive(page)
         return page

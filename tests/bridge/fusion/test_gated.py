@@ -102,3 +102,18 @@ def test_attention_is_what_was_read_by() -> None:
     torch.testing.assert_close(even[0], torch.tensor([1 / 3, 0.0, 1 / 3, 1 / 3]))
     read = fusion._retrieve(current, marks[None, :, None, None].expand_as(bank), elapsed_s, is_kept)
     torch.testing.assert_close(read, torch.full_like(read, 2.0))
+
+
+def test_the_time_of_the_episode_tells_nothing_until_it_is_trained() -> None:
+    """Weights from before it act as they did; once trained, two equally old moments differ."""
+    fusion = GatedFusion(WIDTH)
+    current, bank, elapsed_s, is_kept, age_s = _inputs(3, 4)
+    time_s = torch.rand(2, 4) * 20
+
+    without, _ = fusion(current, bank, elapsed_s, is_kept, age_s)
+    untrained, _ = fusion(current, bank, elapsed_s, is_kept, age_s, time_s=time_s)
+    torch.nn.init.normal_(fusion.clock.weight)
+    trained, _ = fusion(current, bank, elapsed_s, is_kept, age_s, time_s=time_s)
+
+    assert torch.equal(without, untrained)
+    assert not torch.allclose(without, trained, atol=1e-3)

@@ -1,5 +1,6 @@
 """The network's flow: known rows, flow times of rows, and weights from before there were any."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,21 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 def test_network_stays_small() -> None:
     """At most five million parameters."""
     assert sum(p.numel() for p in _network().parameters()) <= 5_000_000
+
+
+def test_streams_that_remember_other_times_are_read_by_their_own() -> None:
+    """Ages of the cognitive stream change what is read; left out, they are the perceptual's."""
+    network = _network()
+    given = _given(2)
+    memory = replace(
+        given,
+        perceptual=torch.randn(2, 3, PERCEPTUAL_TOKENS, LATENT_WIDTH),
+        cognitive=torch.randn(2, 3, COGNITIVE_TOKENS, LATENT_WIDTH),
+        elapsed_s=torch.tensor([[4.0, 2.0, 0.5]]).repeat(2, 1),
+        is_kept=torch.ones(2, 3, dtype=torch.bool),
+    )
+    alone, _ = network.condition(memory)
+    same, _ = network.condition(replace(memory, cognitive_elapsed_s=memory.elapsed_s))
+    other, _ = network.condition(replace(memory, cognitive_elapsed_s=memory.elapsed_s * 3))
+    assert torch.equal(alone, same)
+    assert not torch.allclose(network.told(alone), network.told(other))

@@ -15,8 +15,8 @@ from agent.recording.trace_file import RUN_RECORD
 from bridge.errors import ConfigError
 
 TRACE_FILES = "trace-*.mcap"
-# What a file that ends in the middle of a record makes the library raise.
-_CUT_OFF = (McapError, struct.error, ValueError, EOFError, zstandard.ZstdError)
+# What a file that ends in the middle of a record, or is damaged, makes the library raise.
+_CUT_OFF = (McapError, struct.error, ValueError, EOFError, zstandard.ZstdError, OverflowError)
 _LARGEST_RECORD_BYTES = 256 * 1024 * 1024
 
 

@@ -22,7 +22,9 @@ from bridge.errors import ConfigError
 MAGIC = b"\x89MCAP0\r\n"
 # A record begins with what it is, and how long its content is [bytes].
 _HEAD = struct.Struct("<BQ")
-_BROKEN = (McapError, struct.error, ValueError, EOFError, zstandard.ZstdError, KeyError)
+_BROKEN = (
+    McapError, struct.error, ValueError, EOFError, zstandard.ZstdError, KeyError, OverflowError,
+)  # fmt: skip
 
 
 class Found(NamedTuple):

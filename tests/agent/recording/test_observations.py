@@ -1,3 +1,5 @@
+import errno
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from agent.recording.config import RecordingConfig
 from agent.recording.observation_facts import facts_of, observation_from
 from agent.recording.pictures import decode_picture, encode_picture
 from agent.recording.recorder import RecorderConfig, RecorderNode
+from agent.tracing.index import index_path
 from agent.tracing.observations import recorded_observations
 from agent.tracing.pictures import camera_frames, cameras, newest_frame, picture, picture_bytes
 from agent.tracing.runs import Run
@@ -158,6 +161,56 @@ def test_a_large_picture_is_kept_small(tmp_path: Path) -> None:
     run = rig.end()
     assert picture_bytes(run, picture_hash(large))[1] == "jpeg"
     assert np.abs(picture(run, picture_hash(large)).astype(int) - 90).max() <= 2
+
+
+class SmallDisk(FileIO):
+    """A file on a disk with room for 60,000 bytes."""
+
+    def write(self, data: Any) -> int:
+        """Take what there is room for."""
+        room = max(0, 60_000 - self.tell())
+        if data and not room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(data[:room])
+
+
+def test_a_disk_that_pictures_fill_stops_the_recording_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said once, the recorder lives on, and what was flushed is read with its pictures."""
+    monkeypatch.setattr("agent.recording.trace_file.FileIO", SmallDisk)
+    rig = Rig(tmp_path / "run")
+    for number in range(60):
+        rig.beat(observation=sensed(number, front=shot(number, height=64)))
+    run = rig.end()
+    assert rig.node.last_error.startswith("recording stopped: No space left on device")
+    assert capsys.readouterr().out.count("recording_stopped") == 1
+    found = list(recorded_observations(run))
+    assert [each.sequence for each in found] == list(range(len(found)))
+    assert len(found) >= 5
+
+
+def test_damaged_pictures_are_missed_and_nothing_else_is(tmp_path: Path) -> None:
+    """Of a chunk of pictures that cannot be read the pictures are told to be gone, no others."""
+    rig = Rig(tmp_path / "run")
+    given_ = [sensed(n, front=shot(n)) for n in range(20)]
+    for each in given_:
+        rig.beat(observation=each)
+    run = rig.end()
+    names = [picture_hash(each.images["front"]) for each in given_]
+    file = run.parts[0].file
+    offset, end = run.parts[0].index.pictures[names[8]]
+    spoilt = bytearray(file.read_bytes())
+    spoilt[(offset + end) // 2] ^= 0xFF
+    file.write_bytes(spoilt)
+    index_path(file).unlink()
+    run = Run(file.parent)
+    assert "1 of its chunks are damaged and left out." in run.notes
+    with pytest.raises(ConfigError, match="its part of the file is damaged"):
+        picture(run, names[8])
+    assert np.array_equal(picture(run, names[0]), given_[0].images["front"])
+    assert len(list(camera_frames(run, "front"))) == len(given_)
+    assert file.read_bytes() == spoilt
 
 
 @given(

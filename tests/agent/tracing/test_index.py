@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from written_traces import START_NS, story, write_run
 
@@ -52,6 +52,14 @@ def test_a_trace_that_has_grown_is_read_on(tmp_path: Path) -> None:
     assert load_index(path) == wanted
 
 
+def test_a_trace_of_the_format_before_is_read_as_ever(tmp_path: Path) -> None:
+    """A newer agent tells the same of what an older one recorded."""
+    now = load_index(write_run(tmp_path / "a", story()))
+    before = load_index(write_run(tmp_path / "b", story(), trace_format="1"))
+    assert before.counts == now.counts
+    assert [str(event) for event in before.kept] == [str(event) for event in now.kept]
+
+
 def test_another_trace_of_the_same_name_is_read_anew(tmp_path: Path) -> None:
     """An index never speaks for a file that it was not made from."""
     path = write_run(tmp_path / "a", story())
@@ -62,6 +70,8 @@ def test_another_trace_of_the_same_name_is_read_anew(tmp_path: Path) -> None:
 
 
 @given(place=st.floats(0.05, 0.95), value=st.integers(1, 255))
+# A chunk that claims to be larger than any machine's memory.
+@example(place=0.27232828864770203, value=128)
 def test_a_damaged_byte_is_an_error_or_a_note_and_never_another_story(
     tmp_path_factory: pytest.TempPathFactory, place: float, value: int
 ) -> None:

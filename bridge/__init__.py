@@ -25,6 +25,7 @@ from bridge.errors import (
     UnknownNameError,
 )
 from bridge.evidence import Evidence
+from bridge.memory_use import MemoryUse, ShowsMemoryUse, TellsKeepers
 from bridge.messages import (
     ActionChunk,
     Command,
@@ -114,6 +115,7 @@ __all__ = [
     "LoopStatus",
     "ManualClock",
     "Memory",
+    "MemoryUse",
     "MemoryView",
     "Message",
     "MissingWeightsError",
@@ -147,6 +149,7 @@ __all__ = [
     "RuntimeStopped",
     "Seen",
     "ShowsFeatures",
+    "ShowsMemoryUse",
     "SimulatedRobot",
     "Skills",
     "StopRequest",
@@ -156,6 +159,7 @@ __all__ = [
     "SubtaskState",
     "SystemClock",
     "TandemError",
+    "TellsKeepers",
     "Thinking",
     "Thought",
     "TransportError",

@@ -113,7 +113,7 @@ def _recorded(
         tell(f"This run is not recorded: {error}. Another place: --set recording.folder=…")
         return graph
     tell(f"Recording to {folder}")
-    settings = config.model_dump_json(exclude={"serve": {"token"}})
+    settings = config.model_dump_json(exclude={"serve": {"token", "read_only_token"}})
     return recorded(graph, folder, config.recording, settings)
 
 

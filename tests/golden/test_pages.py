@@ -15,6 +15,7 @@ _NAMES = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/http.md",
+    "docs/page.md",
     "docs/plugins.md",
     "docs/evaluation.md",
     "docs/traces.md",

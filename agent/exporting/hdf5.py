@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
+from agent.exporting.checked_file import CheckedFile
 from agent.exporting.frames import Episode, Pictures, action_names, episodes_of
 from agent.exporting.language import language_of
 from agent.exporting.stretch import OnProgress, Stretch, caption_at
@@ -31,24 +32,35 @@ def write_hdf5(stretch: Stretch, path: Path, on_progress: OnProgress) -> dict[st
             size of its pictures.
     """
     pictures = Pictures(stretch)
-    total = number = rate_hz = 0
-    with h5py.File(path, "x") as file:
-        data = file.create_group("data")
-        for number, episode in enumerate(episodes_of(stretch, pictures), 1):
-            demo = data.create_group(f"demo_{number - 1}")
-            _write_demo(stretch, episode, pictures, demo)
-            rate_hz, total = episode.rate_hz, total + len(episode.frames)
-            on_progress(number, len(stretch.goals))
-        if not number:
-            raise ConfigError(
-                f"Run {stretch.run.id} was sent no action for any of its {len(stretch.goals)} "
-                "goals there: there is nothing to learn from."
-            )
-        data.attrs["total"] = total
-        data.attrs["env_args"] = json.dumps(_environment(stretch, rate_hz))
-        names = [f"demo_{place}" for place in range(number)]
-        file.create_dataset("mask/train", data=np.array(names, dtype="S"))
-    return {"episodes": number, "frames": total, "frames_per_second": rate_hz}
+    episodes = list[Episode]()
+    with CheckedFile(path) as checked:
+        with h5py.File(checked, "w") as file:
+            for number, episode in enumerate(episodes_of(stretch, pictures)):
+                _write_demo(stretch, episode, pictures, file.create_group(f"data/demo_{number}"))
+                checked.check()
+                episodes.append(episode)
+                on_progress(number + 1, len(stretch.goals))
+            _write_about(stretch, episodes, file)
+        checked.check()
+    count, rate_hz = sum(len(each.frames) for each in episodes), episodes[0].rate_hz
+    return {"episodes": len(episodes), "frames": count, "frames_per_second": rate_hz}
+
+
+def _write_about(stretch: Stretch, episodes: list[Episode], file: h5py.File) -> None:
+    """What robomimic reads first: how much there is, and where it is from."""
+    if not episodes:
+        raise ConfigError(
+            f"Run {stretch.run.id} was sent no action for any of its {len(stretch.goals)} "
+            "goals there: there is nothing to learn from."
+        )
+    robot: dict[str, Any] = stretch.run.settings.get("robot", {})
+    about = {"options": robot.get("options", {}), "frames_per_second": episodes[0].rate_hz}
+    # robomimic makes an environment from this; this one it can only name.
+    environment = {"env_name": robot.get("kind", "unknown"), "type": "tandem-agent"}
+    file["data"].attrs["total"] = sum(len(each.frames) for each in episodes)
+    file["data"].attrs["env_args"] = json.dumps(environment | {"env_kwargs": about})
+    names = [f"demo_{number}" for number in range(len(episodes))]
+    file.create_dataset("mask/train", data=np.array(names, dtype="S"))
 
 
 def _write_demo(stretch: Stretch, episode: Episode, pictures: Pictures, demo: h5py.Group) -> None:
@@ -112,13 +124,3 @@ def _write_pictures(demo: h5py.Group, camera: str, episode: Episode, pictures: P
 def _pixels(pictures: Pictures, name: str) -> ImageArray:
     with Image.open(io.BytesIO(pictures.file(name)[0])) as image:
         return np.asarray(image.convert("RGB"))
-
-
-def _environment(stretch: Stretch, rate_hz: int) -> dict[str, Any]:
-    """What robomimic makes an environment from; this one it can only name."""
-    robot: dict[str, Any] = stretch.run.settings.get("robot", {})
-    return {
-        "env_name": robot.get("kind", "unknown"),
-        "type": "tandem-agent",
-        "env_kwargs": {"options": robot.get("options", {}), "frames_per_second": rate_hz},
-    }

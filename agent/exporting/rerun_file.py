@@ -4,6 +4,7 @@
 trace itself as well; this file shows it without being told how.
 """
 
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,10 @@ _NS_PER_S = 1_000_000_000
 _US_PER_MS = 1000.0
 # Kept in memory before they are written.
 _MOST_PICTURES = 100
-_SHORTEST_FLUSH_S = 30.0
+_LONGEST_FLUSH_S = 60.0
+# What a whole file ends with: this, and how many footers it has (uint32).
+_FOOTER = b"RRF2FOOT"
+_FOOTER_BYTES = len(_FOOTER) + 4
 
 
 def write_rrd(stretch: Stretch, path: Path, on_progress: OnProgress) -> dict[str, Any]:
@@ -40,17 +44,29 @@ def write_rrd(stretch: Stretch, path: Path, on_progress: OnProgress) -> dict[str
     path.touch(exist_ok=False)
     pictures = Pictures(stretch)
     stream = rr.RecordingStream(_APPLICATION, recording_id=stretch.run.id, send_properties=False)
-    stream.save(path, default_blueprint=_blueprint(pictures.cameras))
     writer = _Writer(stretch, pictures, stream)
     parts = (writer.words, writer.pictures, writer.ticks, writer.chunks, writer.ladder)
     try:
+        stream.save(path, default_blueprint=_blueprint(pictures.cameras))
         for number, write in enumerate(parts, 1):
             write()
             on_progress(number, len(parts))
+        stream.flush(timeout_sec=_LONGEST_FLUSH_S)
+    except RuntimeError as error:
+        raise OSError(f"Rerun's library says: {error}") from error
     finally:
-        stream.flush(timeout_sec=_SHORTEST_FLUSH_S)
         stream.disconnect()
+    _check_end(path)
     return {"entities": writer.counts}
+
+
+def _check_end(path: Path) -> None:
+    """The library writes in the background, and what it could not write it only logs."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _FOOTER_BYTES))
+        if not file.read().startswith(_FOOTER):
+            free_mb = shutil.disk_usage(path.parent).free / 1e6
+            raise OSError(f"Rerun's library did not finish; {free_mb:.1f} MB are free there")
 
 
 def _blueprint(cameras: Sequence[str]) -> rrb.Blueprint:

@@ -6,7 +6,9 @@ fewer bits a second.
 
 import bisect
 import io
-from collections.abc import Iterator
+import shutil
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +32,9 @@ _MOST_MEGABYTES = 50
 _MOST_BITS_PER_SECOND = 2_000_000
 # Of the limit, what is left for the frames when the container has had its part.
 _SHARE_OF_FRAMES = 0.9
+# What the encoder may take once it has all frames [s].
+_LONGEST_END_S = 300.0
+_BOX = struct.Struct(">I4s")
 _WIDE_FONT, _FONT_PX = "DejaVuSans.ttf", 18
 _WHITE, _GREY = (255, 255, 255), (160, 160, 160)
 
@@ -52,6 +57,21 @@ def write_video(stretch: Stretch, path: Path, on_progress: OnProgress) -> dict[s
     stamps, shown = _shown(stretch, pictures)
     sheet = _Sheet(pictures, shown)
     total = max(1, round(stretch.length_s * FRAMES_PER_SECOND))
+    shots = list(_shots(stretch, stamps, shown, total))
+    try:
+        _encode(path, sheet, shots, lambda number: on_progress(number, total))
+    except OSError as error:
+        raise OSError(f"the encoder ended early; {_free(path)}") from error
+    _check_whole(path)
+    width_px, height_px = sheet.size
+    facts = {"cameras": list(shown), "frames": total, "frames_per_second": FRAMES_PER_SECOND}
+    return facts | {"width_px": width_px, "height_px": height_px}
+
+
+def _encode(
+    path: Path, sheet: "_Sheet", shots: Sequence[_Shot], on_frame: Callable[[int], None]
+) -> None:
+    length_s = len(shots) / FRAMES_PER_SECOND
     film = imageio_ffmpeg.write_frames(
         str(path),
         sheet.size,
@@ -59,18 +79,40 @@ def write_video(stretch: Stretch, path: Path, on_progress: OnProgress) -> dict[s
         codec="libx264",
         quality=None,
         macro_block_size=2,
-        output_params=_limits(stretch.length_s),
+        ffmpeg_timeout=_LONGEST_END_S,
+        output_params=_limits(length_s),
     )
     film.send(None)
     try:
-        for number, shot in enumerate(_shots(stretch, stamps, shown, total), 1):
+        for number, shot in enumerate(shots, 1):
             film.send(sheet.draw(shot).tobytes())
-            on_progress(number, total)
+            on_frame(number)
     finally:
         film.close()
-    width_px, height_px = sheet.size
-    facts = {"cameras": list(shown), "frames": total, "frames_per_second": FRAMES_PER_SECOND}
-    return facts | {"width_px": width_px, "height_px": height_px}
+
+
+def _check_whole(path: Path) -> None:
+    """The encoder may end without saying that it could not write the rest.
+
+    It moves the index before the frames when all is written: an MP4 is boxes one after the other,
+    each its size [bytes, uint32] and its kind (ISO/IEC 14496-12, 4.2).
+    """
+    size_bytes, offset, kinds = path.stat().st_size, 0, list[bytes]()
+    with path.open("rb") as file:
+        while offset < size_bytes:
+            file.seek(offset)
+            length, kind = _BOX.unpack(file.read(_BOX.size).ljust(_BOX.size, b"\0"))
+            if length < _BOX.size:
+                break
+            kinds.append(kind)
+            offset += length
+    is_whole = offset == size_bytes and b"mdat" in kinds and b"moov" in kinds
+    if not is_whole or kinds.index(b"moov") > kinds.index(b"mdat"):
+        raise OSError(f"the encoder did not finish; {_free(path)}")
+
+
+def _free(path: Path) -> str:
+    return f"{shutil.disk_usage(path.parent).free / 1e6:.1f} MB are free there"
 
 
 def _limits(length_s: float) -> list[str]:

@@ -11,6 +11,6 @@ def write_frames(
     quality: float | None = ...,
     codec: str = ...,
     macro_block_size: int = ...,
+    ffmpeg_timeout: float = ...,
     output_params: Sequence[str] = ...,
 ) -> Generator[None, Any, None]: ...
-def read_frames(path: str) -> Generator[Any, None, None]: ...

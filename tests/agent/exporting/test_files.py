@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import h5py
 import imageio_ffmpeg
@@ -73,12 +74,14 @@ def test_a_camera_that_changes_its_size_is_refused(tmp_path: Path) -> None:
 def test_a_film_plays_as_fast_as_it_happened(stretch: Stretch, target: Path) -> None:
     """It is as long as the run, shows all cameras side by side, and each what it saw then."""
     written = export(stretch, Target.VIDEO, target)
-    frames = imageio_ffmpeg.read_frames(str(target))
-    about = next(frames)
-    width, height = about["size"]
-    assert about["fps"] == FRAMES_PER_SECOND
-    assert (width, height) == (written["width_px"], written["height_px"])
-    shown = [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in frames]
+    width, height = written["width_px"], written["height_px"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", target, "-f", "rawvideo"]
+    played = subprocess.run(
+        [*command, "-pix_fmt", "rgb24", "-"], check=True, timeout=_LIMIT_S, capture_output=True
+    )
+    assert f"{width}x{height}" in played.stderr.decode()
+    assert f", {FRAMES_PER_SECOND} fps," in played.stderr.decode()
+    shown = np.frombuffer(played.stdout, np.uint8).reshape(-1, height, width, 3)
     assert len(shown) == pytest.approx(stretch.length_s * FRAMES_PER_SECOND, abs=1)
     for number in (1, 20, 39):
         # The front camera's grey grows by 10 with each tenth of a second; the wrist's stays.
@@ -88,6 +91,25 @@ def test_a_film_plays_as_fast_as_it_happened(stretch: Stretch, target: Path) -> 
     caption = [frame[-56:].max() for frame in (shown[0], shown[20])]
     assert caption[1] > 200
     assert target.stat().st_size < 100_000
+
+
+def test_a_film_that_was_cut_off_is_noticed(
+    stretch: Stretch, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An encoder that ends early without a word leaves no film, and is told of."""
+    from agent.exporting import video
+
+    encode = video._encode
+
+    def cut_off(path: Path, *rest: Any) -> None:
+        encode(path, *rest)
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) * 2 // 3])
+
+    monkeypatch.setattr(video, "_encode", cut_off)
+    with pytest.raises(ConfigError, match=r"the encoder did not finish; .* MB are free there"):
+        export(stretch, Target.VIDEO, target)
+    assert not target.exists()
 
 
 def test_a_run_without_pictures_makes_no_film(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ Live: `phase`, `beat`, `stale`, `alarm`, `release`, `cameras`, `camera-NAME`, `c
 `sections`, `timeline`, `timeline-chart`, `moment`, `step-back`, `step-forward`, `back-to-now`,
 `recorded-then`, `memory`, `lateness`, `actions`, each with `…-chart`. `/runs`: `runs`, `run-ID`. A
 recorded run: the same views, and `run`, `scrubber`, `play`, `step-back`, `step-forward`,
-`timeline-words`, `why`, `why-N`; `trouble` if it cannot be read.
+`timeline-words`, `asked`, `reply`, `why`, `why-N`; `trouble` if it cannot be read.
 The banner of a lost connection is the library's own, `#popup`.
 """
 

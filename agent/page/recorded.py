@@ -1,7 +1,7 @@
 """A recorded run for the page: read once from its files, then any moment of it as a view."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent.page.run_view import RunView, Step, run_view
 from agent.recording.reading import RecordedEvent
@@ -16,6 +16,18 @@ from bridge.errors import ConfigError
 # What has just happened is not in the file yet; and the server looks before recording begins [s].
 _NOT_YET_S = 5.0
 _NS_PER_S = 1_000_000_000
+
+
+class Asked(NamedTuple):
+    """What the planner was asked, and the pictures it was shown, by camera; its reply as it came.
+
+    `at_s` is since the recording began [s]; the reply is empty while there is none.
+    """
+
+    at_s: float
+    trigger: str
+    pictures: dict[str, str]
+    reply: str
 
 
 class Recording:
@@ -70,16 +82,36 @@ class Recording:
         """What was commanded at a moment and every reason back to the goal."""
         return why(self.run, self.clamped(time_s))
 
+    def asked_at(self, time_s: float) -> Asked | None:
+        """What the planner was asked last and what it said, as of a moment; None before that."""
+        stamp_ns = self.run.stamp(self.clamped(time_s))
+        asked = self.run.newest("planner.asked", stamp_ns)
+        if asked is None:
+            return None
+        plan_id = asked.facts["plan_id"]
+        reply = self.run.newest(
+            "planner.reply", stamp_ns, lambda facts: facts["plan_id"] == plan_id
+        )
+        shown = (each.partition("=") for each in asked.facts.get("images", ()))
+        return Asked(
+            at_s=self.run.seconds(asked.stamp_ns),
+            trigger=asked.facts["trigger"],
+            pictures={camera: self._address(name) for camera, _, name in shown},
+            reply=reply.facts["text"] if reply else "",
+        )
+
     def _goal_at(self, at_s: float) -> GoalStory | None:
         given = [goal for goal in self.story.goals if goal.given_s <= at_s]
         return given[-1] if given else None
 
     def _status_at(self, stamp_ns: int, goal: GoalStory | None) -> Status:
         """The parts of a status as they were recorded last."""
+        planning = self._newest("planning", stamp_ns)
         latent = self.run.newest("planner.latent", stamp_ns, node="planner")
         return {
             "goal": goal and {"id": goal.id, "text": goal.text, "source": goal.source},
-            "planning": self._newest("planning", stamp_ns),
+            # Its thoughts are told piece by piece as well, and sooner.
+            "planning": planning and planning | {"thoughts": []},
             "loop": self._newest("loop_status", stamp_ns),
             "latent_age_s": _age_s(latent, stamp_ns) if latent else None,
             "stop": self._stop_at(stamp_ns),
@@ -100,13 +132,34 @@ class Recording:
         if goal is None:
             return []
         goal_id = goal.id
-        plan = self.run.newest("planner.plan", stamp_ns, lambda facts: facts["goal_id"] == goal_id)
+
+        def is_its(facts: dict[str, Any]) -> bool:
+            return facts["goal_id"] == goal_id
+
+        asked = self.run.newest("planner.asked", stamp_ns, is_its)
+        plan = self.run.newest("planner.plan", stamp_ns, is_its)
+        if asked is not None and (plan is None or plan.stamp_ns < asked.stamp_ns):
+            being_written = self._pieces(asked, stamp_ns)
+            if being_written:
+                return being_written
         return plan.facts.get("thoughts", []) if plan else []
+
+    def _pieces(self, asked: RecordedEvent, stamp_ns: int) -> list[str]:
+        """The thoughts of a plan that is not finished, as far as they are written."""
+        texts: dict[str, str] = {}
+        for event in self.run.events(asked.stamp_ns, stamp_ns):
+            facts = event.facts
+            if event.kind == "planner.thought" and facts["plan_id"] == asked.facts["plan_id"]:
+                texts[facts["field"]] = texts.get(facts["field"], "") + facts["text"]
+        return [f"{field}: {' '.join(text.split())}" for field, text in texts.items()]
 
     def _cameras_at(self, stamp_ns: int) -> dict[str, str]:
         sensed = self._newest("observation", stamp_ns) or {}
         pictures: dict[str, str] = sensed.get("images", {})
-        return {camera: f"/runs/{self.run.id}/pictures/{name}" for camera, name in pictures.items()}
+        return {camera: self._address(name) for camera, name in pictures.items()}
+
+    def _address(self, picture: str) -> str:
+        return f"/runs/{self.run.id}/pictures/{picture}"
 
 
 def _step(subtask: SubtaskStory, at_s: float) -> Step:

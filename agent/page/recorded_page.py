@@ -6,7 +6,7 @@ from agent.page.charts import curves_of, timeline_options
 from agent.page.frame import frame
 from agent.page.over_time import CurvePanels, TimelinePanel
 from agent.page.panels import CameraPanel, FigurePanel, SubtaskPanel, ThoughtPanel, panel
-from agent.page.recorded import Recording
+from agent.page.recorded import Asked, Recording
 from agent.page.shelf import beside
 from agent.server_guard import Role
 from agent.tracing.why import Answer
@@ -14,8 +14,6 @@ from bridge.errors import TandemError
 
 _STEP_S, _LEAP_S = 0.1, 1.0
 _PLAY_PERIOD_S = 0.2
-# How much sooner than the reasons, which need some searching, the rest is shown [s].
-_WHY_AFTER_S = 0.25
 
 
 class RecordedPage:
@@ -26,7 +24,9 @@ class RecordedPage:
         self._at_s = recording.clamped(time_s)
         self._length_s = recording.run.length_s
         self._asked = 0
+        self._shown_request: Asked | None = None
         with frame(f"{recording.robot or 'run'} · {recording.run.id}", "/runs", role) as slot:
+            self._here = ui.element("div")
             with slot:
                 ui.badge("recorded", color="grey-8").props('data-testid="phase"')
             self._draw_head()
@@ -61,6 +61,8 @@ class RecordedPage:
         with ui.element("div").classes("side"):
             self._subtasks = SubtaskPanel()
             self._thoughts = ThoughtPanel()
+        with panel("What the planner was shown, and what it said", "asked", "wide"):
+            self._asked_row = ui.element("div").classes("asked")
         with panel("Why", "why", "wide"):
             self._why = ui.element("div").classes("scroll")
         CurvePanels(curves_of(chronicle, "lateness"))
@@ -91,7 +93,9 @@ class RecordedPage:
             return
         self._at_s = at_s
         self._slider.set_value(at_s)
-        ui.timer(0.0, self._go, once=True)
+        # In a place that stays: with the button that was pressed its timer would go.
+        with self._here:
+            ui.timer(0.0, self._go, once=True)
 
     async def _go(self) -> None:
         """Show the moment; of several that were asked for meanwhile only the last."""
@@ -105,14 +109,33 @@ class RecordedPage:
                 return
             for each in (self._cameras, self._subtasks, self._thoughts, self._figures):
                 each.show(view)
+            request = await beside(self._recording.asked_at, at_s)
             answer = await beside(self._recording.why_at, at_s)
         except TandemError as error:
             ui.notify(str(error), type="negative", multi_line=True)
             return
         if asked == self._asked:
+            self._show_asked(request)
             self._show_why(answer)
             address = f"/runs/{self._recording.run.id}?t={at_s:g}"
             ui.navigate.history.replace(address)
+
+    def _show_asked(self, asked: Asked | None) -> None:
+        if asked == self._shown_request:
+            return
+        self._shown_request = asked
+        self._asked_row.clear()
+        with self._asked_row:
+            if asked is None:
+                ui.label("The planner had not been asked yet.").classes("muted")
+                return
+            for camera, address in asked.pictures.items():
+                image = ui.interactive_image(address, sanitize=False).classes("asked-picture")
+                image.props(f'role="img" aria-label="Camera {camera}, as the planner saw it"')
+            with ui.element("div").classes("min-w-0 grow"):
+                ui.label(f"{asked.trigger}, at {asked.at_s:.2f} s").classes("muted text-sm wrap")
+                reply = asked.reply or "It had not answered yet, or its words are not recorded."
+                ui.label(reply).classes("reply wrap").props('data-testid="reply"')
 
     def _show_why(self, answer: Answer) -> None:
         self._why.clear()

@@ -4,8 +4,11 @@ Files are read beside the event loop, and nobody waits for them without a limit.
 """
 
 import asyncio
+import functools
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple, ParamSpec, TypeVar
 
@@ -18,6 +21,8 @@ from bridge.errors import ConfigError, TandemError, UnknownNameError
 _MOST_OPEN = 4
 # A run of an hour is read in some seconds where the disk is slow.
 READ_LIMIT_S = 30.0
+# Their own: a disk that hangs must not take the threads from the pictures of the live run.
+_READERS = ThreadPoolExecutor(max_workers=4, thread_name_prefix="agent.page.read")
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -35,6 +40,8 @@ class Shelf:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._open: OrderedDict[tuple[str, int], Recording] = OrderedDict()
+        # Two who want the same run at the same time read it once.
+        self._one_at_a_time = threading.Lock()
 
     async def listed(self) -> Listed:
         """All runs of the folder.
@@ -63,12 +70,13 @@ class Shelf:
             raise UnknownNameError(kind="recorded run", name=run_id, known=folders)
         folder = folders[run_id]
         size = sum(file.stat().st_size for file in folder.glob("*.mcap"))
-        if (run_id, size) not in self._open:
-            self._open[run_id, size] = Recording(folder)
-            while len(self._open) > _MOST_OPEN:
-                self._open.popitem(last=False)
-        self._open.move_to_end((run_id, size))
-        return self._open[run_id, size]
+        with self._one_at_a_time:
+            if (run_id, size) not in self._open:
+                self._open[run_id, size] = Recording(folder)
+                while len(self._open) > _MOST_OPEN:
+                    self._open.popitem(last=False)
+            self._open.move_to_end((run_id, size))
+            return self._open[run_id, size]
 
 
 async def beside(read: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -77,8 +85,11 @@ async def beside(read: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) ->
     Raises:
         ConfigError: It takes too long.
     """
+    reading = asyncio.get_running_loop().run_in_executor(
+        _READERS, functools.partial(read, *args, **kwargs)
+    )
     try:
-        return await asyncio.wait_for(asyncio.to_thread(read, *args, **kwargs), READ_LIMIT_S)
+        return await asyncio.wait_for(reading, READ_LIMIT_S)
     except TimeoutError as error:
         raise ConfigError(
             f"The recording was not read within {READ_LIMIT_S:g} s: is the disk busy?"

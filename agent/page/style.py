@@ -22,6 +22,9 @@ body { background: var(--ground); color: var(--ink); }
 .cameras { display: grid; gap: 8px; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); }
 .camera { display: block; width: 100%; max-width: 22rem; border-radius: 6px; overflow: hidden; }
 .caption { font-size: 16px; font-weight: 600; overflow-wrap: anywhere; }
+.asked { display: flex; flex-wrap: wrap; gap: 12px; }
+.asked-picture { width: 8rem; border-radius: 6px; overflow: hidden; }
+.reply { white-space: pre-wrap; font-size: 13px; }
 .figures { display: grid; gap: 10px; grid-template-columns: repeat(auto-fit, minmax(96px, 1fr)); }
 .figure-value { font-size: 18px; font-variant-numeric: tabular-nums; line-height: 1.2; }
 .wrap { overflow-wrap: anywhere; }

@@ -19,6 +19,8 @@ _FOREVER_NS = 2**63 - 1
 # What caused something lies before it, and hardly ever further back than this.
 _SEARCH_BACK_NS = 120 * _NS_PER_S
 LAST = "last"
+# More than what is looked through for one moment; a span is half a second or more.
+_MOST_SPANS_READ = 500
 
 
 @dataclass(frozen=True)
@@ -191,11 +193,16 @@ class Run:
         if key not in self._read:
             with opened(part.file) as stream:
                 found = read_chunk(stream, span.offset, span.end)
-            self._read[key] = [
+            events = [
                 event_of(part.index, message)
                 for message in found.messages
                 if message.channel_id in part.index.channels
             ]
+            if len(self._read) >= _MOST_SPANS_READ:
+                # Whoever walks through an hour must not have all of it in memory.
+                self._read.pop(next(iter(self._read)), None)
+            self._read[key] = events
+            return events
         return self._read[key]
 
 

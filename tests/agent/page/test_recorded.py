@@ -87,6 +87,38 @@ def test_a_moment_of_the_run_s_clock_is_found(recording: Recording) -> None:
         recording.time_of(START_NS + 60_000_000_000)
 
 
+def test_what_the_planner_was_asked_and_said_is_shown(recording: Recording) -> None:
+    """With the pictures it saw; before it was asked there is nothing, and no reply is no error."""
+    assert recording.asked_at(0.1) is None
+    asked = recording.asked_at(0.3)
+    assert asked is not None
+    assert (asked.at_s, asked.trigger, asked.reply) == (0.2, "new goal", "")
+    assert asked.pictures == {"front": "/runs/20260101-000001/pictures/0123456789abcdef"}
+
+
+def test_thoughts_stream_in_as_they_were_written(tmp_path: Path) -> None:
+    """Between the question and the plan there is as much of the thoughts as had come by then."""
+    about = {"plan_id": "g.plan2", "goal_id": "g", "trigger": "plan age"}
+    seen = {"images": [f"front={PICTURE}"], "observation_age_s": 0.1}
+    events = [
+        *story(),
+        told(1.0, "planner", "planner.asked", **about, **seen),
+        told(1.1, "planner", "planner.thought", **about, field="PLAN", text="now "),
+        told(1.2, "planner", "planner.thought", **about, field="PLAN", text="right"),
+        told(1.3, "planner", "planner.reply", **about, text="PLAN: now right"),
+    ]
+    write_run(tmp_path / "run", sorted(events, key=lambda event: event["at_s"]))
+    recording = Recording(tmp_path / "run")
+    assert recording.view_at(0.9).thoughts == (("PLAN", "left first"),)
+    assert recording.view_at(1.05).thoughts == (("PLAN", "left first"),)
+    assert recording.view_at(1.15).thoughts == (("PLAN", "now"),)
+    assert recording.view_at(1.25).thoughts == (("PLAN", "now right"),)
+    asked = recording.asked_at(1.35)
+    assert asked is not None
+    assert asked.reply == "PLAN: now right"
+    assert asked.pictures == {"front": f"/runs/run/pictures/{PICTURE}"}
+
+
 def test_why_leads_back_to_the_goal(recording: Recording) -> None:
     """The page shows the chain that `agent trace why` prints."""
     links = recording.why_at(1.0).links

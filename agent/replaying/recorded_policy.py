@@ -9,7 +9,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from agent.replaying.chunks import chunks_of
-from agent.tracing.runs import LAST, Run, find_run
+from agent.tracing.runs import Run, find_run
 from bridge.errors import ConfigError
 from bridge.messages import ActionChunk, MemoryView, Observation
 from bridge.specs import PolicySpec, RobotSpec
@@ -24,14 +24,19 @@ class RecordedPolicy:
 
     Args:
         robot: What the robot declares; whoever runs the policy fills it in.
-        run: The run's folder or file, or its name in `runs`; "last" is the newest.
+        run: The run's folder or file, or its name in `runs`.
         runs: The folder of the runs' folders.
         goal: Which goal of the run, counted from 1.
     """
 
     def __init__(
-        self, *, robot: RobotSpec, run: str = LAST, runs: str = "runs", goal: int = 1
+        self, *, robot: RobotSpec, run: str = "", runs: str = "runs", goal: int = 1
     ) -> None:
+        if not run:
+            raise ConfigError(
+                "The policy `recorded` needs a run: policy_options.run=runs/20260101-120000; "
+                "`agent trace ls` shows them."
+            )
         found = find_run(run, Path(runs))
         self._chunks = chunks_of_goal(found, goal)
         first = self._chunks[0]

@@ -86,6 +86,7 @@ _WORDS: Mapping[str, Callable[[dict[str, Any]], str]] = {
     "pause": lambda facts: f"{facts['mode']}: {facts['reason']} ({facts['source']})",
     "stop": _stop,
     "watchdog_stop": _stop,
+    "run.forked": lambda facts: f"forked from {facts['run']} at {facts['at_s']:.3f} s",
     "run.ending": lambda facts: f"the run ends: {facts['reason']}",
     "trace.lost": lambda facts: f"{sum(facts.values())} events of a node were not recorded",
 }

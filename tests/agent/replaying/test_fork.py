@@ -13,6 +13,7 @@ from agent.replaying.voices import Said
 from agent.tracing.latents import recorded_latents
 from agent.tracing.runs import Run
 from agent.tracing.story import story_of
+from agent.tracing.words import describe
 from bridge.errors import ConfigError, ContractError
 from bridge.messages import StopRequest
 
@@ -107,6 +108,7 @@ def test_the_command_records_a_run_of_its_own(short: Run, tmp_path: Path) -> Non
     (born,) = [event for event in gone_on.kept if event.kind == "run.forked"]
     assert born.facts == {"run": "short", "at_s": pytest.approx(0.5, abs=0.01)}
     assert found["at_s"] == pytest.approx(0.5, abs=0.01)
+    assert describe(born) == "forked from short at 0.500 s"
 
 
 def test_what_cannot_be_forked_is_refused(short: Run, everything: Run, tmp_path: Path) -> None:

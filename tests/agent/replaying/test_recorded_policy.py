@@ -97,6 +97,8 @@ def test_a_new_goal_begins_anew(policy: RecordedPolicy) -> None:
 
 def test_what_cannot_be_played_is_refused(short: Run, tmp_path: Path) -> None:
     """Another robot, a goal that was not, and one that led to no chunk: each is said."""
+    with pytest.raises(ConfigError, match="needs a run"):
+        RecordedPolicy(robot=PointArm.spec)
     with pytest.raises(ConfigError, match="another robot"):
         RecordedPolicy(robot=OgbenchScene().spec, run=str(short.path))
     with pytest.raises(ConfigError, match="has 1 goals, so there is no goal 2"):

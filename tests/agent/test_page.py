@@ -1,8 +1,4 @@
-import re
-import shutil
-import subprocess
 from collections.abc import Generator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -10,8 +6,6 @@ from serving_fakes import FakeRuntime, latent, loop_status, observation, plannin
 
 from agent.serve import serving
 from bridge.messages import Goal, SubtaskState
-
-_CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -45,27 +39,3 @@ def test_one_port_answers_browsers_and_programs(address: str) -> None:
     assert httpx.get(f"{address}/status", headers=known).json()["robot"] == "point_arm"
     assert "tandem_loop_ticks_total" in httpx.get(f"{address}/metrics", headers=known).text
     assert httpx.get(f"{address}/healthz").status_code == 200
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(_CHROMIUM is None, reason="there is no Chromium here")
-def test_a_browser_draws_what_the_robot_does(address: str, tmp_path: Path) -> None:
-    """In a real browser: subtasks with states, thoughts, figures, a picture, and no markup."""
-    known = {"authorization": "Bearer secret"}
-    httpx.post(f"{address}/goals", json={"text": "tidy <b>up</b>"}, headers=known)
-    drawn = _drawn(f"{address}/?token=secret", tmp_path)
-    for wanted in ("close the drawer", "active", "open the drawer; close", "1.2 s", "100 Hz"):
-        assert wanted in drawn
-    assert "tidy &lt;b&gt;up&lt;/b&gt;" in drawn
-    assert re.search(r"/camera/front\.jpg\?\d+", drawn)
-
-
-def _drawn(address: str, profile: Path) -> str:
-    """The page as a browser has made it, after some seconds."""
-    assert _CHROMIUM is not None
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    where = [f"--user-data-dir={profile}", "--virtual-time-budget=6000", address]
-    done = subprocess.run(
-        [_CHROMIUM, *flags, *where], capture_output=True, text=True, check=True, timeout=50
-    )
-    return done.stdout

@@ -7,6 +7,7 @@ when that has reached a random place, wherever in the recorder's code that finds
     python killed_recorders.py FOLDER COUNT SEED
 """
 
+import itertools
 import json
 import mmap
 import os
@@ -41,14 +42,15 @@ def record(folder: Path, progress: mmap.mmap) -> None:
     seen = InProcessLatestValue[Any]()
     inputs: dict[str, Any] = {"trace.control": ring, "observation": seen}
     node = RecorderNode(
-        config=RecorderConfig(folder=folder, recording=RecordingConfig(max_megabytes=8)),
+        config=RecorderConfig(folder=folder, recording=RecordingConfig()),
         inputs=inputs,
         outputs={},
         clock=clock,
     )
     node.start()
     pixels = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
-    for number in range(2 * MOST):
+    parent = os.getppid()
+    for number in itertools.count():
         now_ns = clock.now_ns()
         facts = {"number": number, "x": [0.5] * 20}
         ring.publish(TraceEvent(kind="tick", stamp_ns=now_ns, facts=facts))
@@ -61,6 +63,9 @@ def record(folder: Path, progress: mmap.mmap) -> None:
                 )
             )
             node.step(now_ns)
+            if os.getppid() != parent:
+                # Whoever was to kill this one is gone.
+                return
         clock.advance_ns(EMIT_NS)
 
 
@@ -69,6 +74,8 @@ def kill_one(folder: Path, target: int) -> int:
     progress = mmap.mmap(-1, _PROGRESS.size)
     child = os.fork()
     if not child:
+        # So that its parent comes in between.
+        os.nice(19)
         try:
             record(folder, progress)
         finally:

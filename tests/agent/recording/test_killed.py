@@ -24,7 +24,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, int]]:
     done = subprocess.run(
         [sys.executable, str(program), str(folder), str(TRIES), "7"],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         timeout=110,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )

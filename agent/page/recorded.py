@@ -1,5 +1,6 @@
 """A recorded run for the page: read once from its files, then any moment of it as a view."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,6 +45,9 @@ class Recording:
         self.run = Run(path)
         self.story = story_of(self.run)
         self.chronicle = chronicle_of(self.run, self.story)
+        self._kinds = {
+            name.partition(" ")[2] for part in self.run.parts for name in part.index.counts
+        }
         self.robot = str(self.run.settings.get("robot", {}).get("kind", ""))
 
     def clamped(self, time_s: float) -> float:
@@ -85,13 +89,11 @@ class Recording:
     def asked_at(self, time_s: float) -> Asked | None:
         """What the planner was asked last and what it said, as of a moment; None before that."""
         stamp_ns = self.run.stamp(self.clamped(time_s))
-        asked = self.run.newest("planner.asked", stamp_ns)
+        asked = self._last("planner.asked", stamp_ns)
         if asked is None:
             return None
         plan_id = asked.facts["plan_id"]
-        reply = self.run.newest(
-            "planner.reply", stamp_ns, lambda facts: facts["plan_id"] == plan_id
-        )
+        reply = self._last("planner.reply", stamp_ns, lambda facts: facts["plan_id"] == plan_id)
         shown = (each.partition("=") for each in asked.facts.get("images", ()))
         return Asked(
             at_s=self.run.seconds(asked.stamp_ns),
@@ -106,22 +108,41 @@ class Recording:
 
     def _status_at(self, stamp_ns: int, goal: GoalStory | None) -> Status:
         """The parts of a status as they were recorded last."""
-        planning = self._newest("planning", stamp_ns)
-        latent = self.run.newest("planner.latent", stamp_ns, node="planner")
+        planning = self._message("planning", stamp_ns)
+        latent = self._last("planner.latent", stamp_ns)
         return {
             "goal": goal and {"id": goal.id, "text": goal.text, "source": goal.source},
             # Its thoughts are told piece by piece as well, and sooner.
             "planning": planning and planning | {"thoughts": []},
-            "loop": self._newest("loop_status", stamp_ns),
+            "loop": self._message("loop_status", stamp_ns),
             "latent_age_s": _age_s(latent, stamp_ns) if latent else None,
             "stop": self._stop_at(stamp_ns),
-            "pause": self._newest("pause", stamp_ns),
+            "pause": self._pause_at(stamp_ns),
             "ended": "",
         }
 
-    def _newest(self, kind: str, stamp_ns: int) -> dict[str, Any] | None:
-        found = self.run.newest(kind, stamp_ns, node="mailbox")
+    def _last(
+        self,
+        kind: str,
+        stamp_ns: int,
+        fits: Callable[[dict[str, Any]], bool] = lambda _: True,
+        *,
+        node: str = "planner",
+    ) -> RecordedEvent | None:
+        """The last event of a kind; what the whole run has none of is not searched for."""
+        if kind not in self._kinds:
+            return None
+        return self.run.newest(kind, stamp_ns, fits, node=node)
+
+    def _message(self, kind: str, stamp_ns: int) -> dict[str, Any] | None:
+        """What was in a mailbox."""
+        found = self._last(kind, stamp_ns, node="mailbox")
         return found.facts if found else None
+
+    def _pause_at(self, stamp_ns: int) -> dict[str, Any] | None:
+        """Who made the robot wait then; rare, so it is at hand."""
+        told = [e for e in self.run.kept if e.kind == "pause" and e.stamp_ns <= stamp_ns]
+        return told[-1].facts if told else None
 
     def _stop_at(self, stamp_ns: int) -> dict[str, Any] | None:
         """The stop that held the robot then."""
@@ -136,8 +157,8 @@ class Recording:
         def is_its(facts: dict[str, Any]) -> bool:
             return facts["goal_id"] == goal_id
 
-        asked = self.run.newest("planner.asked", stamp_ns, is_its)
-        plan = self.run.newest("planner.plan", stamp_ns, is_its)
+        asked = self._last("planner.asked", stamp_ns, is_its)
+        plan = self._last("planner.plan", stamp_ns, is_its)
         if asked is not None and (plan is None or plan.stamp_ns < asked.stamp_ns):
             being_written = self._pieces(asked, stamp_ns)
             if being_written:
@@ -154,7 +175,7 @@ class Recording:
         return [f"{field}: {' '.join(text.split())}" for field, text in texts.items()]
 
     def _cameras_at(self, stamp_ns: int) -> dict[str, str]:
-        sensed = self._newest("observation", stamp_ns) or {}
+        sensed = self._message("observation", stamp_ns) or {}
         pictures: dict[str, str] = sensed.get("images", {})
         return {camera: self._address(name) for camera, name in pictures.items()}
 

@@ -1,10 +1,9 @@
 """A run as a recording of Rerun: pictures, words, and curves on two timelines.
 
 `time` counts from the beginning of what is exported, `clock` is the time of day. Rerun opens the
-trace itself as well; this file shows it without being told how.
+trace itself as well; this file shows it without being told how. It is made in memory.
 """
 
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,9 +28,6 @@ _US_PER_MS = 1000.0
 # Kept in memory before they are written.
 _MOST_PICTURES = 100
 _LONGEST_FLUSH_S = 60.0
-# What a whole file ends with: this, and how many footers it has (uint32).
-_FOOTER = b"RRF2FOOT"
-_FOOTER_BYTES = len(_FOOTER) + 4
 
 
 def write_rrd(stretch: Stretch, path: Path, on_progress: OnProgress) -> dict[str, Any]:
@@ -40,33 +36,21 @@ def write_rrd(stretch: Stretch, path: Path, on_progress: OnProgress) -> dict[str
     Raises:
         OSError: It cannot be written.
     """
-    # A file that cannot be made is an OSError here, and no line on a terminal.
-    path.touch(exist_ok=False)
     pictures = Pictures(stretch)
     stream = rr.RecordingStream(_APPLICATION, recording_id=stretch.run.id, send_properties=False)
+    # Not into a file: what its own writer cannot write the library only logs, or waits for without
+    # an end. Read once, as what is read in pieces has no index that fits.
+    written = stream.binary_stream()
+    stream.send_blueprint(_blueprint(pictures.cameras))
     writer = _Writer(stretch, pictures, stream)
     parts = (writer.words, writer.pictures, writer.ticks, writer.chunks, writer.ladder)
-    try:
-        stream.save(path, default_blueprint=_blueprint(pictures.cameras))
-        for number, write in enumerate(parts, 1):
-            write()
-            on_progress(number, len(parts))
-        stream.flush(timeout_sec=_LONGEST_FLUSH_S)
-    except RuntimeError as error:
-        raise OSError(f"Rerun's library says: {error}") from error
-    finally:
-        stream.disconnect()
-    _check_end(path)
+    for number, write in enumerate(parts, 1):
+        write()
+        on_progress(number, len(parts))
+    data = written.read(flush_timeout_sec=_LONGEST_FLUSH_S)
+    stream.disconnect()
+    path.write_bytes(data or b"")
     return {"entities": writer.counts}
-
-
-def _check_end(path: Path) -> None:
-    """The library writes in the background, and what it could not write it only logs."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _FOOTER_BYTES))
-        if not file.read().startswith(_FOOTER):
-            free_mb = shutil.disk_usage(path.parent).free / 1e6
-            raise OSError(f"Rerun's library did not finish; {free_mb:.1f} MB are free there")
 
 
 def _blueprint(cameras: Sequence[str]) -> rrb.Blueprint:

@@ -7,7 +7,6 @@ told.
 """
 
 from collections.abc import Generator, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -28,7 +27,7 @@ from fast_brain.robots.scene_facts import SKILLS, SceneFacts
 from slow_brain.chain_of_thought import FIELDS
 from slow_brain.checkpoint import IMAGE_TOKENS, LATENT_WIDTH, load
 from slow_brain.decoding import GreedyDecoder
-from slow_brain.engines.model_files import SHIPPED_WEIGHTS
+from slow_brain.engines.model_files import weights_folder
 from slow_brain.planning_node import PlanningNode
 from slow_brain.prompt import MEMORY_PROMPT, NOTHING, SHIPPED_PROMPT, planner_prompt
 
@@ -89,7 +88,7 @@ class OraclePlanner:
         self._task = None if task is None else msgspec.convert(task, MemoryTask)
         self._goal = SceneGoal(**symbols.get("goal", {}))
         self._is_scrambled = words == "scrambled"
-        model, self._processor = load(Path(weights) if weights else SHIPPED_WEIGHTS)
+        model, self._processor = load(weights_folder(weights))
         self._decoder = GreedyDecoder(model, self._processor)
         self._subtask_timeout_s = subtask_timeout_s
         self._world: WorldReport | None = None

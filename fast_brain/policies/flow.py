@@ -63,7 +63,8 @@ class FlowPolicy:
     stitcher can steer it.
 
     Args:
-        weights: Folder with ``policy.safetensors``; the shipped one if empty.
+        weights: Folder with ``policy.safetensors``, or the name of a shipped one; the shipped
+            policy's if empty.
         flow_steps: Euler steps a chunk; fewer is faster and rougher.
         noise_scale: Spread of the starting noise; below 1 the chunk is closer to the mean.
         text_after_s: A latent older than this [s] is not looked at; the subtask's words are.
@@ -79,7 +80,7 @@ class FlowPolicy:
         text_after_s: float = 4.0,
         seed: int = 0,
     ) -> None:
-        folder = Path(weights) if weights else DEFAULT_WEIGHTS
+        folder = _folder(weights)
         self._network, described = _load(folder)
         self._fingerprint = fingerprint(folder / "policy.safetensors")
         self._flow_steps = flow_steps
@@ -270,6 +271,13 @@ class FlowPolicy:
             kept.now_s,
         )
         return given, has_latent
+
+
+def _folder(weights: str) -> Path:
+    if not weights:
+        return DEFAULT_WEIGHTS
+    shipped = DEFAULT_WEIGHTS.parent / weights
+    return shipped if "/" not in weights and shipped.is_dir() else Path(weights)
 
 
 def _load(folder: Path) -> tuple[FlowNetwork, dict[str, int]]:

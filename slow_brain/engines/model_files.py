@@ -9,6 +9,14 @@ from bridge.errors import ConfigError, MissingWeightsError
 SHIPPED_WEIGHTS = Path(__file__).parent.parent / "weights" / "planner"
 
 
+def weights_folder(weights: str) -> Path:
+    """The folder of weights: the shipped planner's if empty, another shipped one by name, or a path."""
+    if not weights:
+        return SHIPPED_WEIGHTS
+    shipped = SHIPPED_WEIGHTS.parent / weights
+    return shipped if "/" not in weights and shipped.is_dir() else Path(weights)
+
+
 def load_model(folder: Path, dtype: str) -> Any:  # noqa: ANN401  # transformers has no common type for these models.
     """Return the model, ready to be asked.
 

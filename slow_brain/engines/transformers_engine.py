@@ -4,7 +4,6 @@ It cannot hold a model to a JSON schema: a reply that is no plan is asked for on
 """
 
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -28,7 +27,7 @@ from slow_brain.engines.engine import (
     LatentTap,
     Turn,
 )
-from slow_brain.engines.model_files import SHIPPED_WEIGHTS, load_model, load_processor
+from slow_brain.engines.model_files import load_model, load_processor, weights_folder
 from slow_brain.engines.settings import checked
 
 
@@ -36,7 +35,7 @@ class TransformersEngine:
     """Any `AutoModelForImageTextToText` from a folder in Hugging Face layout.
 
     Args:
-        weights: The folder; the shipped planner's if empty.
+        weights: The folder, or the name of a shipped one; the shipped planner's if empty.
         tap: Settings of `LatentTap`; those of the shipped planner if left out.
         threads: CPU threads for the model.
         dtype: Of the weights and the arithmetic, such as "float32" or "bfloat16".
@@ -56,7 +55,7 @@ class TransformersEngine:
         device: str = "cpu",
     ) -> None:
         torch.set_num_threads(threads)
-        folder = Path(weights) if weights else SHIPPED_WEIGHTS
+        folder = weights_folder(weights)
         chosen = SHIPPED_TAP if tap is None else checked(LatentTap, tap, "engine_options.tap")
         self._processor = load_processor(folder)
         self._model = load_model(folder, dtype).to(device)

@@ -118,3 +118,16 @@ def test_recorded_thoughts_are_those_of_then(everything: Run) -> None:
     lanes = {row.second.lane for row in found.difference.rows if row.second}
     assert {"plan", "subtask", "outcome"} <= lanes
     assert all(row.is_same for row in found.difference.rows)
+
+
+def test_what_a_killed_run_left_is_replayed_to_its_end(everything: Run, tmp_path: Path) -> None:
+    """A trace that ends in the middle is lived through as far as it goes; it stays as it is."""
+    whole = everything.parts[0].file.read_bytes()
+    (tmp_path / "cut").mkdir()
+    cut = tmp_path / "cut" / "trace-001.mcap"
+    cut.write_bytes(whole[: len(whole) // 3])
+    found = replay(Run(cut.parent), tolerance=1e-6)
+    assert found.is_same
+    assert 1 < found.length_s < everything.length_s - 1
+    assert found.notes[0] == "It ends in the middle: the run goes on, or it was killed."
+    assert cut.read_bytes() == whole[: len(whole) // 3]

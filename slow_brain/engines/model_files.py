@@ -10,7 +10,7 @@ SHIPPED_WEIGHTS = Path(__file__).parent.parent / "weights" / "planner"
 
 
 def weights_folder(weights: str) -> Path:
-    """The folder of weights: the shipped planner's if empty, another shipped one by name, or a path."""
+    """The folder of weights: a path, a shipped one by name, or the shipped planner's if empty."""
     if not weights:
         return SHIPPED_WEIGHTS
     shipped = SHIPPED_WEIGHTS.parent / weights

@@ -34,6 +34,8 @@ class HumanPlanner:
         self._before = 0
         self._done_id = ""
         self._is_finished = False
+        # What was wrong with the newest words, until there are others.
+        self._refusal = ""
 
     @property
     def spec(self) -> PlannerSpec:
@@ -49,21 +51,23 @@ class HumanPlanner:
             self._obey(said, request)
         plan = self._plan(request)
         if plan is None:
-            yield Wait(reason=_HOW, plan_id=request.plan_id)
+            yield self._wait(request)
             return
         try:
             yield plan
         except PlanRefusedError as refusal:
-            self._steps = ()
-            reason = f"Not understood: {refusal}. {_HOW}"
-            yield Wait(reason=reason, plan_id=request.plan_id)
+            self._steps, self._refusal = (), f"Not understood: {refusal}. "
+            yield self._wait(request)
+
+    def _wait(self, request: PlanRequest) -> Wait:
+        return Wait(reason=f"{self._refusal}{_HOW}", plan_id=request.plan_id)
 
     def _begin(self, request: PlanRequest) -> None:
         self._goal_id, self._remarks, self._steps = request.goal.id, (), ()
         if request.trigger.startswith(TriggerKind.RESUMED):
             # What was said before the fall may be done by now: what is under way goes on.
             self._remarks = request.remarks
-        self._done_id, self._is_finished = "", False
+        self._done_id, self._is_finished, self._refusal = "", False, ""
 
     def _new_words(self, request: PlanRequest) -> str:
         """The newest remark, unless it was obeyed before; the same words may be said again."""
@@ -72,6 +76,7 @@ class HumanPlanner:
         return request.remarks[-1] if is_new and request.remarks else ""
 
     def _obey(self, said: str, request: PlanRequest) -> None:
+        self._refusal = ""
         word = said.strip().rstrip(".!").casefold()
         self._is_finished = word == FINISHED
         if word == DONE:

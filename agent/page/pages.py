@@ -21,7 +21,7 @@ from bridge.errors import TandemError
 _MOST_MESSAGES = 200
 # A browser may be gone for so long and goes on where it was; also for how long one may be silent on
 # a busy machine before its connection is taken for lost [s].
-_LOST_FOR_S = 8.0
+_LOST_FOR_S = 20.0
 _IMAGE_CACHE = "private, max-age=31536000, immutable"
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from agent.cli import app
 from agent.config import load_config
 from agent.evaluation.ablation import ablation_grid, judge_goals, parse_suites, run_ablation
 from agent.evaluation.ablation_page import fill_page, render_ablation
@@ -204,3 +206,10 @@ def test_only_the_oracle_may_ask_the_simulator() -> None:
         config = condition.change(base)
         asks = config.slow_brain.monitoring.may_ask_simulator
         assert asks == (config.slow_brain.planner == ORACLE) == (name in ("oracle", "scrambled"))
+
+
+def test_the_command_says_which_conditions_there_are() -> None:
+    """An unknown condition is a sentence and exit code 2, before anything is run."""
+    shown = CliRunner().invoke(app, ["eval", "--ablate", "--conditions", "flatt"])
+    assert shown.exit_code == 2
+    assert "Did you mean 'flat'?" in shown.output

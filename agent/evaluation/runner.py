@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from bridge.errors import PluginError
 Progress = Callable[[EpisodeRecord, int, int], None]
 # Each process is one of several: libraries must not start threads of their own.
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_LOOK_AFTER_PARENT_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,11 +145,20 @@ def _begin_worker(
     global _play_here  # noqa: PLW0603  # A pool's worker has no other place to keep it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     configure_logs(level="ERROR")
     _use_one_thread()
     config = check_settings(settings)
     evaluation = Evaluation(suite=suite, episodes=episodes, seed=seed, config=config)
     _play_here = functools.partial(_play, evaluation, should_stop=stop.is_set)
+
+
+def _end_with_parent() -> None:
+    """Whoever started this process may be killed; what it wanted to know nobody asks any more."""
+    parent = multiprocessing.parent_process()
+    while parent is not None and parent.is_alive():
+        parent.join(_LOOK_AFTER_PARENT_S)
+    os._exit(1)
 
 
 def _play_in_worker(index: int) -> EpisodeRecord:

@@ -1,6 +1,10 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from agent.config import AgentConfig, load_config
@@ -168,3 +172,39 @@ def test_each_single_skill_needs_just_itself() -> None:
         assert len(steps) == 1
         needed += steps
     assert sorted(needed) == sorted(SKILLS)
+
+
+_KILLED = """
+import os, signal
+from pathlib import Path
+import psutil
+from agent.config import load_config
+from agent.evaluation.runner import Evaluation, evaluate
+config = load_config("point_arm", ["fast_brain.policy=tests.reaching:ReachingPolicy"])
+
+def note(episode, done, total):
+    print([child.pid for child in psutil.Process().children()], flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+if __name__ == "__main__":
+    evaluate(
+        Evaluation(suite="point-reach", episodes=1000, seed=3, config=config),
+        Path("book.jsonl"), workers=2, on_progress=note,
+    )
+"""
+
+
+def test_workers_end_with_who_started_them(tmp_path: Path) -> None:
+    """An evaluation that is killed leaves no process behind that goes on computing."""
+    script = tmp_path / "killed.py"
+    script.write_text(_KILLED)
+    root = str(Path(__file__).parents[2])
+    run = subprocess.run(
+        [sys.executable, str(script)],
+        check=False, capture_output=True, text=True, cwd=tmp_path, timeout=90,
+        env={**os.environ, "PYTHONPATH": root},
+    )  # fmt: skip
+    pids = [int(pid) for pid in run.stdout.strip(" []\n").split(",")]
+    assert len(pids) >= 2, run.stderr
+    workers = [psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)]
+    assert psutil.wait_procs(workers, timeout=30)[1] == []

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from visiting import PATIENCE_MS, ServedArm
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 Visit = Callable[..., Page]
 

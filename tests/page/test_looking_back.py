@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from visiting import ServedArm
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 Visit = Callable[..., Page]
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from visiting import READ_ONLY, ServedArm, wait_until_alive
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 Visit = Callable[..., Page]
 NUMBER = re.compile(r"[\d.]+")

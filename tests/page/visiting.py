@@ -18,7 +18,7 @@ _PROGRAM = Path(__file__).parent / "served_arm.py"
 _ROOT = Path(__file__).parents[2]
 _START_LIMIT_S = 50
 # What a page waits for at most [ms].
-PATIENCE_MS = 20_000
+PATIENCE_MS = 45_000
 
 
 class ServedArm:

@@ -110,7 +110,10 @@ def build_latents(
         count += len(batch)
     out.parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {name: np.concatenate(parts) for name, parts in kept.items()}
-    np.savez(out, **arrays)
+    # Aside, then into place: training that is resumed takes what is there for whole.
+    aside = out.with_suffix(".partial.npz")
+    np.savez(aside, **arrays)
+    aside.replace(out)
     return count
 
 

@@ -166,7 +166,10 @@ def build_examples(
     for row, info in (*stills(still_count, seed), *memory_stills(memory_still_count, seed)):
         rows.append(_exercise(row, info, _STILL_EPISODE, random, held_out=held_out))
     out.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows), out, compression="zstd")
+    # Aside, then into place: training that is resumed takes what is there for whole.
+    aside = out.with_suffix(".partial")
+    pq.write_table(pa.Table.from_pylist(rows), aside, compression="zstd")
+    aside.replace(out)
     return len(rows)
 
 

@@ -121,6 +121,8 @@ def _limits(length_s: float) -> list[str]:
     rate = str(round(min(_MOST_BITS_PER_SECOND, most)))
     # The index first, so that a film plays while it is being fetched.
     return [
+        "-preset",
+        "veryfast",
         "-crf",
         "23",
         "-maxrate",

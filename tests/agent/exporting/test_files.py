@@ -20,6 +20,7 @@ from agent.exporting.video import FRAMES_PER_SECOND
 from agent.recording.config import RecordingConfig
 from agent.tracing.runs import Run
 from bridge.errors import ConfigError
+from slow_brain.recorded_thoughts import read_thoughts
 
 # A program that has to be started first.
 _LIMIT_S = 50
@@ -93,6 +94,17 @@ def test_a_film_plays_as_fast_as_it_happened(stretch: Stretch, target: Path) -> 
     assert target.stat().st_size < 100_000
 
 
+def test_a_run_that_was_killed_is_exported_to_its_end(tmp_path: Path) -> None:
+    """A trace that ends in the middle becomes a page of what there is, and is left as it was."""
+    file = pictured_run(tmp_path / "a").parts[0].file
+    file.write_bytes(file.read_bytes()[: file.stat().st_size * 2 // 3])
+    before = file.read_bytes()
+    stretch = stretch_of(Run(tmp_path / "a"))
+    export(stretch, Target.HTML, tmp_path / "run.html")
+    assert "It ends in the middle" in (tmp_path / "run.html").read_text("utf-8")
+    assert file.read_bytes() == before
+
+
 def test_a_film_that_was_cut_off_is_noticed(
     stretch: Stretch, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +160,8 @@ def test_thoughts_are_lines_that_a_planner_can_think_again(run: Run, target: Pat
     assert (plan["asked_s"], plan["took_s"]) == (pytest.approx(0.1), pytest.approx(0.2))
     assert plan["thoughts"] == [{"field": "PLAN", "text": "left first"}]
     assert plan["subtasks"] == [{"text": "reach left", "state": "pending", "done_condition": ""}]
+    (read,) = read_thoughts(target)
+    assert (read.goal.text, len(read.answers)) == ("tidy up", 1)
 
 
 def test_a_run_without_plans_has_no_thoughts(tmp_path: Path) -> None:

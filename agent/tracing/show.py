@@ -63,6 +63,8 @@ def render_difference(difference: Difference, most_rows: int = 40) -> Renderable
     if not difference.divergences:
         return Group(*lines, Text("No divergence: the same happened, and the same was sent."))
     rows = parting(difference.rows)
+    if not rows:
+        return Group(*lines, Text("What happened, in its order, is the same."))
     table = Table(*("A", "", "", "B", ""), box=None, pad_edge=False)
     for row in rows[:most_rows]:
         mark = Text("=" if row.is_same else "≠", style="" if row.is_same else "yellow")

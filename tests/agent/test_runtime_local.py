@@ -201,6 +201,17 @@ def test_a_goal_is_seen_at_the_next_step() -> None:
     assert run.read("e").text == "hello"
 
 
+@pytest.mark.parametrize("latency_s", [None, 0.3])
+def test_what_was_left_is_there_from_the_first_step(latency_s: float | None) -> None:
+    """Any mailbox may hold something before the start, however late its writer is heard."""
+    run = run_of(node("a", virtual_latency_s=latency_s), node("b", "Echo", inputs={"in": "a"}))
+    run.leave("a", ("somebody", 77))
+    assert run.read("a") == ("somebody", 77)
+    run.start()
+    with pytest.raises(ConfigError, match="has started"):
+        run.leave("a", ("somebody", 78))
+
+
 def test_waiting_in_vain_ends_at_the_limit() -> None:
     """`run_until` gives up after exactly the time it was given."""
     run = started(node("a"))

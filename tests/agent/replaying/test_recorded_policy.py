@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 from virtual_traces import BEGIN_NS, EVERYTHING, SECOND_NS, goal, record
@@ -70,6 +70,7 @@ def test_a_served_run_commands_what_was_commanded(everything: Run, tmp_path: Pat
     assert np.ptp(starts[0] - starts[1]) == 0
 
 
+@settings(max_examples=30)
 @given(later_s=st.floats(0, 60))
 def test_each_moment_has_the_chunk_of_that_moment(short: Run, later_s: float) -> None:
     """However late it is asked, the chunk is the newest of so long after the first one."""

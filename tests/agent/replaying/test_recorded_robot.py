@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual_traces import BEGIN_NS, SECOND_NS, goal, record
 
@@ -42,6 +42,7 @@ class TestRecordedRobot(RobotContract):
         return robot
 
 
+@settings(max_examples=20)
 @given(at_s=st.floats(-1, 5))
 def test_each_moment_shows_what_was_newest_then(short: Run, at_s: float) -> None:
     """Never what came later; before the first observation there is only that one."""

@@ -16,7 +16,7 @@ from PIL import Image
 
 from bridge.clock import ManualClock, seconds_between
 from bridge.errors import ConfigError, ContractError, TransportError, UnknownNameError
-from bridge.messages import Latent, Plan, Thought
+from bridge.messages import Latent, Plan, Reply, Thought
 from bridge.specs import LatentSpec
 from bridge.testing import example_request
 from slow_brain import checkpoint
@@ -396,8 +396,9 @@ def test_a_planner_over_a_server_repairs_and_plans(weights: Path) -> None:
             engine_options=options,
             prompt="json_plan",
         )
-        results = list(planner.plan(example_request()))
+        results = [each for each in planner.plan(example_request()) if each is not None]
         planner.close()
-    assert [type(each) for each in results] == [*[Thought] * 5, Plan, Latent]
-    assert isinstance(results[0], Thought)
-    assert results[0].field == "REPAIR"
+    kinds = [type(each) for each in results]
+    assert kinds == [Reply, *[Thought] * 5, Reply, Plan, Latent]
+    assert isinstance(results[1], Thought)
+    assert results[1].field == "REPAIR"

@@ -102,7 +102,6 @@ class ControlNode:
         # The robot has its command; what follows only tells of it.
         self._book.note(now_ns, self._cadence.late_ns, skipped, decision)
         self._news.note(loop, decision, now_ns)
-        self._news.note_pause(pause, now_ns)
         is_hold = isinstance(decision, Hold)
         self._starved += is_hold
         if now_ns >= self._status_due_ns:

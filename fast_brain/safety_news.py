@@ -7,26 +7,24 @@ import json
 
 import structlog
 
-from bridge.messages import Decision, Hold, PauseRequest
+from bridge.messages import Decision, Hold
 from bridge.nodes import Mailboxes
 from bridge.specs import ActionSpec
 from bridge.trace import emit
 from fast_brain.control_loop import ControlLoop
 from fast_brain.ladder import Rung
 
-_NS_PER_S = 1_000_000_000
 _log = structlog.get_logger(__name__)
 
 
 class SafetyNews:
-    """Emits `ladder.moved`, `safety.verdict`, `robot.held` and `pause` when they change."""
+    """Emits `ladder.moved`, `safety.verdict` and `robot.held` when they change."""
 
     def __init__(self, outputs: Mailboxes) -> None:
         self._outputs = outputs
         self._rung = Rung.FRESH
         self._verdict = ("passed", "")
         self._held = ""
-        self._pause: PauseRequest | None = None
 
     def limits(self, spec: ActionSpec, stopping_ticks: tuple[float, int], now_ns: int) -> None:
         """Tell once which limits are kept, and which were waived for which reason."""
@@ -70,15 +68,6 @@ class SafetyNews:
             age_s = decision.age_s if isinstance(decision, Hold) else 0.0
             kind = "robot.held" if held else "robot.released"
             emit(self._outputs, kind, now_ns, reason=held, age_s=age_s)
-
-    def note_pause(self, pause: PauseRequest | None, now_ns: int) -> None:
-        """Look at what a person has last said about waiting."""
-        if pause is None or pause == self._pause:
-            return
-        self._pause = pause
-        facts = {"mode": pause.mode, "reason": pause.reason, "source": pause.source}
-        rested_s = pause.rested_ns / _NS_PER_S
-        emit(self._outputs, "pause", now_ns, asked_ns=pause.stamp_ns, rested_s=rested_s, **facts)
 
     def _tell_move(self, loop: ControlLoop, rung: Rung, now_ns: int) -> None:
         emit(

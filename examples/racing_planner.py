@@ -18,11 +18,13 @@ from bridge import (
     Planner,
     PlannerSpec,
     PlanRequest,
+    Reply,
     Thought,
+    Wait,
 )
 from bridge.plugins import make_plugin
 
-Result = Thought | Plan | Latent
+Result = Thought | Reply | Plan | Latent | Wait
 
 
 class Step(NamedTuple):
@@ -58,7 +60,9 @@ class Lane:
     ) -> None:
         try:
             for result in self.planner.plan(request):
-                steps.put(Step(self, result))
+                # None is a planner's pause for breath.
+                if result is not None:
+                    steps.put(Step(self, result))
                 if over.is_set():
                     break
         except Exception as error:  # noqa: BLE001  # Told: it is the other one's chance.

@@ -253,3 +253,20 @@ def test_a_race_of_planners_drives_the_arm() -> None:
     status, _ = follow("reach left", planner, f"slow_brain.planner_options={options}")
     assert status.phase == "goal_done", status.reason
     assert PlannerSpec(latent=EXAMPLE_LATENT, cameras=("front",)) == race(FakePlanner()).spec
+
+
+class Breathing(FakePlanner):
+    """Lets itself be ended before each of its results, as between two tokens."""
+
+    def plan(self, request: PlanRequest) -> Iterator[Any]:
+        """The same, with pauses."""
+        for result in super().plan(request):
+            yield None
+            yield result
+
+
+def test_a_racer_that_pauses_for_breath_is_still_in_the_race() -> None:
+    """Nothing new is no end: its plan wins when it comes."""
+    racing = race(FakePlanner(fault="raise"), Breathing(("from the breathing one",)))
+    (plan,) = (each for each in racing.plan(example_request()) if isinstance(each, Plan))
+    assert [each.text for each in plan.subtasks] == ["from the breathing one"]

@@ -46,8 +46,8 @@ class Looks(NamedTuple):
     """
 
     frame: AnyArray
-    perceptual: FloatArray
-    cognitive: FloatArray
+    perceptual: AnyArray
+    cognitive: AnyArray
     subtask: Sequence[str]
 
 

@@ -41,6 +41,7 @@ def _frames() -> Frames:
         row // ROWS,
         row % ROWS,
         ["open the drawer"] * len(row),
+        ["open the drawer"] * len(row),
         {0: "open it", 1: "open it"},
     )
 

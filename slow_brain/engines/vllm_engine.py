@@ -105,29 +105,34 @@ class VllmEngine:
             context_tokens=self._context,
             details={"model": config.architectures[0], "weights": str(folder)},
         )
-        self._loop = LoopThread("vllm")
-        self._llm = self._start(
-            engine_arguments(
-                folder,
-                dtype=dtype,
-                context_tokens=self._context,
-                cache_mb=cache_mb,
-                most_requests=most_requests,
-                most_pictures=most_pictures,
-                more=engine_args or {},
-            )
+        self._arguments = engine_arguments(
+            folder,
+            dtype=dtype,
+            context_tokens=self._context,
+            cache_mb=cache_mb,
+            most_requests=most_requests,
+            most_pictures=most_pictures,
+            more=engine_args or {},
         )
+        self._loop = LoopThread("vllm")
+        try:
+            self._llm = self._start()
+        except TandemError:
+            self._loop.close()
+            raise
 
     @property
     def info(self) -> EngineInfo:
         """What the loaded model is and gives."""
         return self._info
 
-    def _start(self, arguments: dict[str, Any]) -> Any:  # noqa: ANN401  # Of a library that may be missing.
+    def _start(self) -> Any:  # noqa: ANN401  # Of a library that may be missing.
         async def start() -> Any:  # noqa: ANN401  # As above.
             args_module = importlib.import_module("vllm.engine.arg_utils")
             engine_module = importlib.import_module("vllm.v1.engine.async_llm")
-            llm = engine_module.AsyncLLM.from_engine_args(args_module.AsyncEngineArgs(**arguments))
+            llm = engine_module.AsyncLLM.from_engine_args(
+                args_module.AsyncEngineArgs(**self._arguments)
+            )
             noted = (self._tap.layer, self._image_token, self._cognitive)
             await llm.collective_rpc("tandem_tap", args=noted)
             return llm
@@ -135,21 +140,25 @@ class VllmEngine:
         try:
             return self._loop.run(start(), self._start_limit_s, "Starting vLLM")
         except TandemError:
-            self._loop.close()
             raise
         except Exception as error:
             # vLLM raises many kinds; which model and why is all that helps.
-            self._loop.close()
             model = self._info.details["model"]
             raise ConfigError(f"vLLM cannot run this {model}: {error}") from error
 
     def generate(self, request: EngineRequest) -> Generator[EngineOutput]:
         """Stream the answer; closing it aborts the request.
 
+        If vLLM's process has died since, it is started anew first, which takes a while.
+
         Raises:
+            ConfigError: vLLM does not start again.
             ContractError: The prompt is longer than the model can read.
-            TransportError: vLLM's process has died, or is silent.
+            TransportError: vLLM's process dies, or is silent.
         """
+        if self._llm.errored:
+            self._llm.shutdown()
+            self._llm = self._start()
         request_id = uuid.uuid4().hex
         prompt = self._prompt(request)
         more = 0 if self._cognitive == _NO_TOKEN else 1
@@ -183,7 +192,7 @@ class VllmEngine:
             ) from error
         except (errors.EngineDeadError, errors.EngineGenerateError) as error:
             raise TransportError(
-                f"vLLM's process has failed ({error}); the planner has to be started anew."
+                f"vLLM's process has failed ({error}); it is started anew for the next plan."
             ) from error
 
     def _prompt(self, request: EngineRequest) -> dict[str, Any]:

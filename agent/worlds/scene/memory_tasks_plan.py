@@ -6,7 +6,8 @@ and, in the name of a press, how the locks were before: one picture cannot tell 
 pressed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -59,11 +60,13 @@ def steps_left(task: MemoryTask, facts: MemoryFacts, notes: Notes) -> tuple[str,
     left = _left(task, facts, notes.finished)
     if notes.current == PUT_ALL_BACK:
         return (PUT_ALL_BACK,)
+    if notes.current is None and not left:
+        return ()
+    first = _named(left[0], facts) if notes.current is None else notes.current
+    later = left[1:]
     if notes.current is not None and task.answer == "as found":
-        return (notes.current, *(step for step in left if step != notes.current))
-    if notes.current is not None:
-        return (notes.current, *left[1:])
-    return (_named(left[0], facts), *left[1:]) if left else ()
+        later = tuple(step for step in left if step != notes.current)
+    return (first, *_foreseen(later, _after(first, facts)))
 
 
 def is_step_done(step: str, facts: MemoryFacts, gripper_position_m: np.ndarray) -> bool:
@@ -119,6 +122,23 @@ def _named(step: str, facts: MemoryFacts) -> str:
         if step == PRESS.format(button):
             return f"{'unlock' if getattr(facts, f'{button}_locked') else 'lock'} the {button}"
     return f"{step}, {_locks(facts)}" if step in (PRESS_OTHER, *PRESS_LIGHTS) else step
+
+
+def _foreseen(steps: Sequence[str], facts: MemoryFacts) -> Iterator[str]:
+    """Steps still to come: presses of a named button by what each will do, the others unnoted."""
+    for step in steps:
+        is_press = step in map(PRESS.format, BUTTONS)
+        named = _named(step, facts) if is_press else step
+        yield named
+        facts = _after(named, facts)
+
+
+def _after(step: str, facts: MemoryFacts) -> MemoryFacts:
+    """The facts once a lock has been pressed; other steps leave the locks as they are."""
+    verb, _, thing = step.partition(" the ")
+    if verb not in ("lock", "unlock"):
+        return facts
+    return replace(facts, **{f"{thing}_locked": verb == "lock"})
 
 
 def _locks(facts: MemoryFacts) -> str:

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.worlds.scene.memory_tasks import KINDS, MemoryKind, MemoryTask, as_if, sample_memory_task
+from agent.worlds.scene.memory_tasks import (
+    KINDS,
+    MemoryKind,
+    MemoryTask,
+    Step,
+    as_if,
+    sample_memory_task,
+)
 from agent.worlds.scene.memory_tasks_history import History, MemoryFacts
 from agent.worlds.scene.memory_tasks_oracle import PUT_CUBE, SymbolicScene
 from agent.worlds.scene.memory_tasks_plan import (
@@ -92,7 +99,26 @@ def test_what_is_under_way_stays_first_and_alone(seed: int, kind: MemoryKind, pl
     assert left == steps_left(task, facts, Notes(finished))
     if current is not None:
         assert left[0] == current
-        assert set(left) <= set(MEMORY_SKILLS) | set(said_steps(task))
+    # Or the plan would be refused: the robot does not know them.
+    assert set(left) <= set(MEMORY_SKILLS)
+
+
+def test_presses_still_to_come_are_named_by_what_they_will_do() -> None:
+    """A lock is pressed shut and open in turn, from how it is or will be."""
+    task = MemoryTask(
+        kind="count",
+        stated=(Step(press="drawer"),),
+        answer="n times",
+        times=4,
+        start={},
+        chance=0.1,
+    )
+    in_turn = ("lock the drawer", "unlock the drawer", "lock the drawer", "unlock the drawer")
+    assert steps_left(task, FACTS, Notes()) == in_turn
+    under_way = Notes(in_turn[:1], "unlock the drawer")
+    for is_locked in (False, True):
+        facts = replace(FACTS, drawer_locked=is_locked)
+        assert steps_left(task, facts, under_way) == in_turn[1:]
 
 
 FACTS = MemoryFacts(

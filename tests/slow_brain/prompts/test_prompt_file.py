@@ -21,7 +21,7 @@ def count_words(text: str) -> int:
     return len(text.split())
 
 
-@pytest.mark.parametrize("name", ["tandem", "memory", "ecot", "json_plan", "plain_list"])
+@pytest.mark.parametrize("name", ["tandem", "memory", "forgetful", "ecot", "json_plan", "plain_list"])
 def test_shipped_prompts_show_goal_state_and_pictures(name: str) -> None:
     """Every shipped prompt says what is asked, done and under way, and shows each picture once."""
     values = PromptValues(

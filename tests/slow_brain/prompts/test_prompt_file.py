@@ -21,7 +21,7 @@ def count_words(text: str) -> int:
     return len(text.split())
 
 
-@pytest.mark.parametrize("name", ["tandem", "memory", "forgetful", "ecot", "json_plan", "plain_list"])
+@pytest.mark.parametrize("name", ["tandem", "memory", "ecot", "json_plan", "plain_list"])
 def test_shipped_prompts_show_goal_state_and_pictures(name: str) -> None:
     """Every shipped prompt says what is asked, done and under way, and shows each picture once."""
     values = PromptValues(
@@ -164,3 +164,12 @@ def test_a_thousand_subtasks_do_not_grow_the_prompt() -> None:
     (_, user) = prompt.turns(PromptValues(goal="tidy up", finished=done), count_words)
     assert "980 earlier; move block 980" in user.text
     assert "move block 999 to the shelf\n" in user.text
+
+
+def test_a_forgetful_planner_is_told_nothing_of_what_is_finished() -> None:
+    """For comparison: the same words as the shipped prompt's, and an empty list."""
+    values = PromptValues(goal="go", finished=["open the drawer"], current="close the drawer")
+    texts = {name: load_prompt(name).turns(values)[0].text for name in ("tandem", "forgetful")}
+    told = "finished: open the drawer\n"
+    assert told in texts["tandem"]
+    assert texts["forgetful"] == texts["tandem"].replace(told, "finished: nothing\n")

@@ -127,7 +127,7 @@ def _named(step: str, facts: MemoryFacts) -> str:
 def _foreseen(steps: Sequence[str], facts: MemoryFacts) -> Iterator[str]:
     """Steps still to come: presses of a named button by what each will do, the others unnoted."""
     for step in steps:
-        is_press = step in map(PRESS.format, BUTTONS)
+        is_press = any(step == PRESS.format(button) for button in BUTTONS)
         named = _named(step, facts) if is_press else step
         yield named
         facts = _after(named, facts)

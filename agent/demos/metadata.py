@@ -163,7 +163,8 @@ def _episodes_table(
     # An episode without frames has no statistics; all rows name all columns.
     names = list(dict.fromkeys(name for row in rows for name in row))
     # A list without words would be one of nothing.
-    types = dict.fromkeys(("tasks", "subtasks", "disturbances"), pa.list_(pa.string()))
+    lists = ("tasks", "subtasks", "disturbances")
+    types: dict[str, pa.DataType] = dict.fromkeys(lists, pa.list_(pa.string()))
     columns = {name: pa.array([row.get(name) for row in rows], types.get(name)) for name in names}
     return pa.Table.from_pydict(columns)
 

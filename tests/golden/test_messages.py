@@ -41,7 +41,7 @@ def test_an_unknown_preset() -> None:
     assert code == MISCONFIGURED
     assert said == (
         "No preset is called 'demos'. Did you mean 'demo'? "
-        "Known: demo, flat, gymnasium_pendulum, point_arm.\n"
+        "Known: demo, flat, gymnasium_pendulum, memory, point_arm.\n"
     )
 
 

@@ -157,9 +157,7 @@ def test_an_export_that_would_overwrite(tmp_path: Path) -> None:
     """A file that is there already is kept, and another name is asked for."""
     write_run(tmp_path / "a", story())
     target = tmp_path / "a" / "a.html"
-    assert trace("export", "a", runs=tmp_path)[1] == (
-        f"Written: {target} (0.0 MB)\n"
-    )
+    assert trace("export", "a", runs=tmp_path)[1] == (f"Written: {target} (0.0 MB)\n")
     before = target.read_bytes()
     assert refused("export", "a", runs=tmp_path) == (
         f"{target} exists. Choose another --out, or replace it with --overwrite.\n"

@@ -69,7 +69,7 @@ def test_a_series_grows(tmp_path: Path) -> None:
 def test_two_series_do_not_mix(tmp_path: Path) -> None:
     """A folder of another seed, or with more episodes, is refused with what to do."""
     record_series(tmp_path, 2, SEED)
-    with pytest.raises(ConfigError, match="seed 8, and seed 9"):
+    with pytest.raises(ConfigError, match="seed 8 of scene tasks, and seed 9 of scene tasks"):
         record_series(tmp_path, 2, SEED + 1)
     with pytest.raises(ConfigError, match="Ask for 2 or more"):
         record_series(tmp_path, 1, SEED)

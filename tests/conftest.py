@@ -3,6 +3,7 @@
 import os
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from bridge.clock import ManualClock
@@ -17,6 +18,12 @@ pytest.register_assert_rewrite("bridge.testing")
 # The same examples on every run and every machine; a failure prints how to run it again.
 settings.register_profile("tandem", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("tandem")
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_come() -> None:  # pyright: ignore[reportUnusedFunction]  # Pytest calls it.
+    """No test inherits the level of logs that a command in another one has asked for."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Literal
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, timestamp_pb2
+from google.protobuf.message import DecodeError
 
 _NS_PER_S = 1_000_000_000
 _PACKAGE = "foxglove"
@@ -106,11 +107,19 @@ def log_line(wall_ns: int, level: LogLevel, node: str, kind: str, words: str) ->
     )
 
 
+def read_picture(data: bytes) -> Any | None:  # noqa: ANN401  # Made at run time.
+    """A picture's message; None if these are not its bytes, of a damaged or an older trace."""
+    try:
+        return read_message("CompressedImage", data)
+    except DecodeError:
+        return None
+
+
 def read_message(name: SchemaName, data: bytes) -> Any:  # noqa: ANN401  # Made at run time.
     """A message from its bytes, with the fields as published.
 
     Raises:
-        google.protobuf.message.DecodeError: These are not its bytes.
+        DecodeError: These are not its bytes.
     """
     return _class_of(name).FromString(data)
 

@@ -104,7 +104,9 @@ class Redaction:
         """
         match value:
             case str():
-                self._remember(value)
+                # What a measurement is made of, such as its type, is not found elsewhere.
+                if keeps_numbers:
+                    self._remember(value)
                 return REDACTED
             case dict():
                 facts = cast("dict[str, object]", value)

@@ -13,7 +13,7 @@ from mcap.records import Message, Metadata, Statistics
 
 from agent.logs import get_logger
 from agent.recording.folder import INDEX_SUFFIX
-from agent.recording.foxglove import read_message
+from agent.recording.foxglove import read_picture
 from agent.recording.reading import RecordedEvent
 from agent.recording.trace_file import CAMERA, RUN_RECORD, TRACE_FORMAT
 from agent.tracing.scanning import MAGIC, Found, opened, scan
@@ -143,8 +143,10 @@ def _add_published(index: TraceIndex, found: Found) -> None:
     for message in found.messages:
         index.published += message.channel_id not in index.channels
         if message.channel_id in index.cameras:
-            name = read_message("CompressedImage", message.data).message_id
-            index.pictures.setdefault(name, (found.offset, found.end))
+            picture = read_picture(message.data)
+            # One that cannot be read is missed when somebody asks for it.
+            if picture is not None:
+                index.pictures.setdefault(picture.message_id, (found.offset, found.end))
 
 
 def _add_message(index: TraceIndex, message: Message) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from agent.recording.foxglove import read_message
+from agent.recording.foxglove import read_picture
 from agent.recording.observation_facts import OBSERVATION
 from agent.recording.pictures import decode_picture
 from agent.recording.redaction import REDACTED
@@ -85,8 +85,8 @@ def _pictures_at(part: Part, offset: int, end: int) -> dict[str, tuple[bytes, st
     with opened(part.file) as stream:
         found = read_chunk(stream, offset, end)
     wanted = (m.data for m in found.messages if m.channel_id in part.index.cameras)
-    pictures = [read_message("CompressedImage", data) for data in wanted]
-    return {each.message_id: (each.data, each.format) for each in pictures}
+    pictures = [read_picture(data) for data in wanted]
+    return {each.message_id: (each.data, each.format) for each in pictures if each is not None}
 
 
 def _check_camera(run: Run, camera: str) -> None:

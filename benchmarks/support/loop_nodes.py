@@ -73,10 +73,12 @@ class BusyPlanner:
 
     def plan(self, request: PlanRequest) -> Iterator[Thought | Plan | Latent]:
         """A plan at once, then thoughts without pause."""
+        # A robot that declares skills takes no other step.
+        step = next(iter(request.skills), "stay")
         yield Plan(
             id=request.plan_id,
             goal_id=request.goal.id,
-            subtasks=(Subtask(id="1", text="stay", timeout_s=1e9),),
+            subtasks=(Subtask(id="1", text=step, timeout_s=1e9),),
             trigger=request.trigger,
             observation_stamp_ns=request.observation.stamp_ns,
             stamp_ns=request.observation.stamp_ns,

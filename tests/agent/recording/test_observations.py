@@ -190,6 +190,20 @@ def test_a_disk_that_pictures_fill_stops_the_recording_alone(
     assert len(found) >= 5
 
 
+def test_what_is_no_picture_is_missed_when_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture written in another form spoils neither the list of runs nor the other events."""
+    monkeypatch.setattr("agent.recording.trace_file.compressed_image", lambda *_: b'{"data": ""}')
+    rig = Rig(tmp_path / "run")
+    shown = sensed(1, front=shot(1))
+    rig.beat(observation=shown)
+    run = rig.end()
+    assert [event.facts["sequence"] for event in run.walk("observation")] == [1]
+    with pytest.raises(ConfigError, match="has no picture"):
+        picture(run, picture_hash(shown.images["front"]))
+
+
 def test_damaged_pictures_are_missed_and_nothing_else_is(tmp_path: Path) -> None:
     """Of a chunk of pictures that cannot be read the pictures are told to be gone, no others."""
     rig = Rig(tmp_path / "run")

@@ -139,6 +139,16 @@ def test_what_was_redacted_is_said_when_it_is_asked_for(tmp_path: Path) -> None:
         list(recorded_observations(Run(tmp_path / "b")))
 
 
+def test_a_measurement_that_is_hidden_hides_no_other() -> None:
+    """What two measurements have in common, such as their type, is no secret of the one."""
+    array = {"dtype": "float32", "shape": [1], "values": [0.5]}
+    found = cleaned(
+        ("proprioception.touch",), "observation", proprioception={"touch": array, "pose": array}
+    )["proprioception"]
+    assert found["touch"]["values"] == [None]
+    assert found["pose"] == array
+
+
 def test_a_name_that_nothing_bears_is_told_at_the_end(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,10 +3,10 @@
 Ours runs as it is shipped: at 100 Hz, in processes under the real runtime, recorded, with the point
 arm and a policy that holds still. Its planner is idle, or writes plans without pause on all cores
 with the shipped model, or is frozen in the middle of one (SIGSTOP), or is killed every ten seconds
-and restarted. Beside it the rivals' designs around the same loop, robot and policy: a thread in the
-planner's process, an event loop, one Ray call a tick. Everything in one run, and our situations by
-turns in several rounds, so that the ratios mean something on a noisy machine: the figures of a
-situation are of all its rounds together.
+and restarted. Beside it the rivals' designs around the same loop, robot and policy, their planner
+busy: a thread in the planner's process, an event loop, one Ray call a tick. Everything in one run,
+and our situations by turns in several rounds, so that the ratios mean something on a noisy machine:
+the figures of a situation are of all its rounds together.
 
 A row's lateness is of waking up; `command_…` is from the deadline until the command was out.
 
@@ -39,8 +39,6 @@ _SITUATIONS = (
     Situation(name="planner busy", is_busy=True),
     Situation(name="planner hung", is_busy=True, is_hung=True),
     Situation(name="planner killed", is_busy=True, is_killed=True),
-    Situation(name="idle, not recorded", is_recorded=False),
-    Situation(name="planner busy, not recorded", is_busy=True, is_recorded=False),
 )
 
 
@@ -91,8 +89,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
         yield from _by_turns(list(_situations(arguments)), arguments)
     if arguments.only != "ours":
         for design in DESIGNS:
-            for situation in ("idle", "busy"):
-                yield _shown(_rival(design, situation, arguments.seconds))
+            yield _shown(_rival(design, arguments.seconds))
 
 
 def _by_turns(situations: list[Situation], arguments: argparse.Namespace) -> Iterator[Row]:
@@ -133,14 +130,13 @@ def _ours(situation: Situation, seconds: float) -> Row:
     return Row("ours", situation.name, found.times, facts)
 
 
-def _rival(design: str, situation: str, seconds: float) -> Row:
+def _rival(design: str, seconds: float) -> Row:
     with tempfile.TemporaryDirectory(prefix="tandem-bench-") as folder:
         path = Path(folder) / "ticks.npy"
-        with other_process(run_rival, design, situation, path, seconds) as other:
+        with other_process(run_rival, design, path, seconds) as other:
             begin_ns, end_ns, priority = other.receive(seconds + _PATIENCE_S)
         times = load_times(path, begin_ns, end_ns)
-    name = "idle" if situation == "idle" else "planner busy"
-    return Row(design, name, times, {"priority": priority, "rate_hz": 100.0})
+    return Row(design, "planner busy", times, {"priority": priority, "rate_hz": 100.0})
 
 
 def _shown(row: Row) -> Row:
@@ -164,7 +160,6 @@ def make_report(rows: list[Row], seconds: float, rounds: int) -> dict[str, Any]:
         "p99_ratio_hung_to_idle": _ratio(found, "planner hung", ("ours", "idle")),
         "p99_ratio_killed_to_idle": _ratio(found, "planner killed", ("ours", "idle")),
         "p99_ratio_busy_to_idle": _ratio(found, "planner busy", ("ours", "idle")),
-        "p99_ratio_recorded_to_not": _ratio(found, "idle", ("ours", "idle, not recorded")),
         "command_p99_ratio_to_thread_design": _ratio(
             found, "planner busy", ("thread", "planner busy"), "command_p99_ms"
         ),

@@ -41,14 +41,13 @@ _GENERATE_S = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """What the planner does while the loop is measured, how fast the loop is, and who records."""
+    """What the planner does while the loop is measured, and how fast the loop is."""
 
     name: str
     rate_hz: float = 100.0
     is_busy: bool = False
     is_hung: bool = False
     is_killed: bool = False
-    is_recorded: bool = True
     settings: tuple[str, ...] = ()
 
 
@@ -95,8 +94,7 @@ def _running(situation: Situation, log_path: Path, folder: Path) -> Iterator[Ray
     """The agent with a goal and a subtask under way, until it is settled; ended at the end."""
     config = _config(situation)
     graph = timed(build_graph(config), config, log_path)
-    if situation.is_recorded:
-        graph = recorded(graph, folder, config.recording)
+    graph = recorded(graph, folder, config.recording)
     run = RayRuntime(graph)
     run.start()
     try:

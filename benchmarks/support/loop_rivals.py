@@ -119,20 +119,17 @@ def node_settings() -> FastBrainNodeConfig:
     return FastBrainNodeConfig(robot=RobotConfig(kind="point_arm"), fast_brain=fast_brain)
 
 
-def run_rival(
-    connection: Connection, design: str, situation: str, path: Path, seconds: float
-) -> None:
+def run_rival(connection: Connection, design: str, path: Path, seconds: float) -> None:
     """Run a design for a time, and send when the measured part began and ended [ns], and how.
 
-    For `other_process`; the situation is "idle" or "busy".
+    For `other_process`. Beside it the planner writes plans without pause.
     """
-    is_busy = situation == "busy"
     runs = {"asyncio": _run_asyncio, "ray": _run_ray}
     if design in runs:
-        window = runs[design](path, seconds, is_busy=is_busy)
+        window = runs[design](path, seconds)
     else:
         asks = design == "thread, with priority"
-        window = _run_thread(path, seconds, is_busy=is_busy, asks_for_priority=asks)
+        window = _run_thread(path, seconds, asks_for_priority=asks)
     connection.send(window)
 
 
@@ -140,15 +137,12 @@ def _most_ticks(seconds: float) -> int:
     return round((seconds + _SETTLE_S + _PATIENCE_S) * RATE_HZ)
 
 
-def _run_thread(
-    path: Path, seconds: float, *, is_busy: bool, asks_for_priority: bool
-) -> tuple[int, int, str]:
+def _run_thread(path: Path, seconds: float, *, asks_for_priority: bool) -> tuple[int, int, str]:
     clock, told = SystemClock(), list[str]()
     stop = threading.Event()
     planner = threading.Thread(target=_write_until, args=(stop, plan_writer()), daemon=True)
     loop = RivalLoop(path, _most_ticks(seconds))
-    if is_busy:
-        planner.start()
+    planner.start()
     window = _window(clock, seconds)
 
     def live() -> None:
@@ -160,13 +154,12 @@ def _run_thread(
     thread.start()
     thread.join(seconds + _SETTLE_S + _PATIENCE_S)
     stop.set()
-    if is_busy:
-        planner.join(_PATIENCE_S)
+    planner.join(_PATIENCE_S)
     loop.close()
     return (*window, told[0])
 
 
-def _run_asyncio(path: Path, seconds: float, *, is_busy: bool) -> tuple[int, int, str]:
+def _run_asyncio(path: Path, seconds: float) -> tuple[int, int, str]:
     clock, stop = SystemClock(), threading.Event()
     write = plan_writer()
     loop = RivalLoop(path, _most_ticks(seconds))
@@ -183,8 +176,7 @@ def _run_asyncio(path: Path, seconds: float, *, is_busy: bool) -> tuple[int, int
 
     async def live() -> None:
         async with asyncio.TaskGroup() as group:
-            if is_busy:
-                group.create_task(asyncio.to_thread(_write_until, stop, write))
+            group.create_task(asyncio.to_thread(_write_until, stop, write))
             group.create_task(tick())
 
     asyncio.run(live())
@@ -192,7 +184,7 @@ def _run_asyncio(path: Path, seconds: float, *, is_busy: bool) -> tuple[int, int
     return (*window, str(read_realtime()))
 
 
-def _run_ray(path: Path, seconds: float, *, is_busy: bool) -> tuple[int, int, str]:
+def _run_ray(path: Path, seconds: float) -> tuple[int, int, str]:
     from benchmarks.support.ray_session import ray_session
 
     with ray_session():
@@ -205,8 +197,7 @@ def _run_ray(path: Path, seconds: float, *, is_busy: bool) -> tuple[int, int, st
         ray.get(planner.write_for.remote(0.0))
         clock = SystemClock()
         loop = RivalLoop(path, _most_ticks(seconds), lambda seen: ray.get(policy.act.remote(seen)))
-        if is_busy:
-            planner.write_for.remote(seconds + 2 * _SETTLE_S)
+        planner.write_for.remote(seconds + 2 * _SETTLE_S)
         window = _window(clock, seconds)
         run_at_rate(loop, clock, RATE_HZ, lambda: clock.now_ns() >= window[1])
         loop.close()

@@ -55,7 +55,7 @@ pytestmark = [
 needs_vllm = pytest.mark.skipif(not HAS_VLLM, reason="vLLM is not installed: make test-vllm")
 SKILLS = ("open the drawer", "store the cube")
 # Long ones, two at a time: words come well before the last of them is written.
-EIGHT_ANSWERS = {"ignore_eos": True, "n": 8, "temperature": 1.0}
+MANY_ANSWERS = {"ignore_eos": True, "n": 64, "temperature": 1.0}
 POOLING = ("--runner", "pooling", "--pooler-config", '{"task": "token_embed"}')
 GOALS = ("put the cube in the drawer, then close and lock it", "open the window", "tidy up")
 
@@ -237,7 +237,7 @@ def test_a_server_killed_in_the_middle_is_used_again_when_it_is_back(tmp_path: P
             "silence_s": 120.0,
         }
         engine = OpenAIEngine(**options, latents={"source": "local"})
-        talker = OpenAIEngine(**options, extra_body=EIGHT_ANSWERS)
+        talker = OpenAIEngine(**options, extra_body=MANY_ANSWERS)
         whole = list(engine.generate(question(30)))
         pieces = talker.generate(question(31, max_tokens=900))
         next(pieces)

@@ -1,6 +1,7 @@
 """Fixtures and settings shared by all tests."""
 
 import os
+import signal
 
 import pytest
 import structlog
@@ -11,6 +12,11 @@ from bridge.clock import ManualClock
 # Before anything imports MuJoCo or Ray: both read these once.
 os.environ.setdefault("MUJOCO_GL", "egl")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+# Started in the background, as some CI systems do, this process ignores Ctrl-C, and so would every
+# program that a test starts to press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Contract suites assert outside of test files; this makes their failures say the values.
 pytest.register_assert_rewrite("bridge.testing")

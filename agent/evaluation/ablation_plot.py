@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.evaluation.conditions import COUPLINGS, REFERENCE
-from bridge.errors import ConfigError
+from agent.evaluation.pyplot import load_pyplot
 
 _PERCENT = 100.0
 _PANELS_A_ROW = 4
@@ -17,15 +17,7 @@ def draw_ablation(report: Mapping[str, Any], path: Path) -> Path:
     Raises:
         ConfigError: There is no matplotlib.
     """
-    try:
-        import matplotlib as mpl
-    except ImportError as error:
-        raise ConfigError(
-            f"Cannot draw {path}: {error}. The figures are written; for the picture install "
-            "matplotlib, which comes with tandem-agent[train], and go on with --resume."
-        ) from error
-    mpl.use("agg")
-    from matplotlib import pyplot as plt
+    plt = load_pyplot(path)
 
     suites = list(dict.fromkeys(cell["suite"] for cell in report["cells"]))
     count = len(suites) + 1

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from agent.config import AgentConfig
+from agent.evaluation.delays import parse_delays
 from agent.graph import ORACLE
 from bridge.errors import ConfigError, UnknownNameError
 
@@ -129,19 +130,11 @@ def parse_planner_delays_s(text: str) -> list[float]:
     Raises:
         ConfigError: One is no number from 0 to 60 s.
     """
-    delays: list[float] = []
-    for part in text.split(",") if text.strip() else ():
-        try:
-            delay_s = float(part)
-        except ValueError:
-            delay_s = -1.0
-        if not 0 <= delay_s <= _LONGEST_DELAY_S:
-            raise ConfigError(
-                f"--planner-delay-s takes numbers from 0 to {_LONGEST_DELAY_S:g} s, as 0.3,1,3, "
-                f"not {part.strip()!r}."
-            )
-        delays.append(delay_s)
-    return delays
+    if not text.strip():
+        return []
+    return parse_delays(
+        text, option="--planner-delay-s", longest=_LONGEST_DELAY_S, unit="s", example="0.3,1,3"
+    )
 
 
 def with_planner_delay(config: AgentConfig, delay_s: float, coupling: str) -> AgentConfig:

@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 
 from agent.config import AgentConfig, load_config
+from agent.evaluation.delays import parse_delays
 from agent.evaluation.grid import Cell, Grid, Progress, grid_rows, run_grid
 from agent.evaluation.play import episode_config
 from agent.evaluation.report import commit, versions
@@ -50,19 +51,13 @@ def parse_delays_ms(text: str) -> list[float]:
     Raises:
         ConfigError: One is no number from 0 to 10,000 ms.
     """
-    delays: list[float] = []
-    for part in text.split(","):
-        try:
-            delay_ms = float(part)
-        except ValueError:
-            delay_ms = -1.0
-        if not 0 <= delay_ms <= _LONGEST_DELAY_MS:
-            raise ConfigError(
-                f"--policy-delay-ms takes numbers from 0 to {_LONGEST_DELAY_MS} ms, as 0,100,200, "
-                f"not {part.strip()!r}."
-            )
-        delays.append(delay_ms)
-    return delays
+    return parse_delays(
+        text,
+        option="--policy-delay-ms",
+        longest=_LONGEST_DELAY_MS,
+        unit="ms",
+        example="0,100,200",
+    )
 
 
 def stitch_grid(

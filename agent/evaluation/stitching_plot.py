@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from bridge.errors import ConfigError
+from agent.evaluation.pyplot import load_pyplot
 
 _PERCENT, _MM = 100.0, 1000.0
 
@@ -14,15 +14,7 @@ def draw_comparison(report: dict[str, Any], path: Path) -> Path:
     Raises:
         ConfigError: There is no matplotlib.
     """
-    try:
-        import matplotlib as mpl
-    except ImportError as error:
-        raise ConfigError(
-            f"Cannot draw {path}: {error}. The figures are written; for the picture install "
-            "matplotlib, which comes with tandem-agent[train], and go on with --resume."
-        ) from error
-    mpl.use("agg")
-    from matplotlib import pyplot as plt
+    plt = load_pyplot(path)
 
     drawn: tuple[Any, Any] = plt.subplots(1, len(_PANELS), figsize=(16, 3.6))
     figure, axes = drawn

@@ -7,11 +7,14 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
 import typer
 
 from bridge.errors import ConfigError, TandemError
+
+if TYPE_CHECKING:
+    from agent.config import AgentConfig
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -88,3 +91,27 @@ def _ended_by_signals() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def serve_until_stopped(config: "AgentConfig", about: Callable[[str], str]) -> None:
+    """Serve an agent until Ctrl-C.
+
+    Args:
+        config: The agent and the server.
+        about: Makes of the address what is said first.
+
+    Raises:
+        TandemError: As for `agent.serve.serving`.
+    """
+    from agent.logs import configure_logs
+    from agent.serve import serving
+
+    configure_logs(level="WARNING")
+    try:
+        with serving(config, tell=typer.echo) as served:
+            typer.echo(about(served.address))
+            typer.echo(f'In another terminal: agent run "GOAL" --url {served.address}')
+            typer.echo("Ctrl-C stops the robot and ends everything.")
+            served.wait()
+    except KeyboardInterrupt:
+        typer.echo("Stopped.")

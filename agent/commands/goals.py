@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from agent.commands.common import FAILED, JsonOption, PresetOption, SetOption, told
+from agent.commands.common import (
+    FAILED,
+    JsonOption,
+    PresetOption,
+    SetOption,
+    serve_until_stopped,
+    told,
+)
 
 DEFAULT_URL = "http://127.0.0.1:8642"
 UrlOption = Annotated[str, typer.Option(help="Where `agent serve` answers.")]
@@ -28,20 +35,10 @@ def serve(
     Runs until Ctrl-C. The page shows cameras, subtasks, thoughts and the loop's cadence.
     """
     from agent.config import load_config
-    from agent.logs import configure_logs
-    from agent.serve import serving
 
     changes = [*(overrides or []), *([] if port is None else [f"serve.port={port}"])]
     config = load_config(preset, changes)
-    configure_logs(level="WARNING")
-    try:
-        with serving(config, tell=typer.echo) as served:
-            typer.echo(f"The page and the HTTP interface: {served.address}")
-            typer.echo(f'In another terminal: agent run "GOAL" --url {served.address}')
-            typer.echo("Ctrl-C stops the robot and ends everything.")
-            served.wait()
-    except KeyboardInterrupt:
-        typer.echo("Stopped.")
+    serve_until_stopped(config, "The page and the HTTP interface: {}".format)
 
 
 @told

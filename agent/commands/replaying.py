@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.commands.common import FAILED, SetOption, told
+from agent.commands.common import FAILED, SetOption, serve_until_stopped, told
 from agent.commands.tracing import JsonFlag, RunArgument, RunsOption, seconds_of
 
 if TYPE_CHECKING:
@@ -162,20 +162,11 @@ def follow(
 
 
 def _serve(run: "Run", goal: int, preset: str, overrides: list[str]) -> None:
-    from agent.logs import configure_logs
     from agent.replaying.settings import as_policy_config
-    from agent.serve import serving
 
     config = as_policy_config(run, goal=goal, preset=preset, overrides=overrides)
-    configure_logs(level="WARNING")
-    try:
-        with serving(config, tell=typer.echo) as served:
-            typer.echo(f"The policy is run {run.id}, goal {goal}, from each new goal on.")
-            typer.echo(f'In another terminal: agent run "GOAL" --url {served.address}')
-            typer.echo("Ctrl-C stops the robot and ends everything.")
-            served.wait()
-    except KeyboardInterrupt:
-        typer.echo("Stopped.")
+    said = f"The policy is run {run.id}, goal {goal}, from each new goal on."
+    serve_until_stopped(config, lambda _: said)
 
 
 def _print(what: "RenderableType") -> None:

@@ -8,10 +8,11 @@ busy: a thread in the planner's process, an event loop, one Ray call a tick. Eve
 and our situations by turns in several rounds, so that the ratios mean something on a noisy machine:
 the figures of a situation are of all its rounds together.
 
-A row's lateness is of waking up; `command_…` is from the deadline until the command was out.
+A row's lateness is of waking up; `command_…` is from the deadline until the command was out. Ours
+is measured at 500 and 1000 Hz as well, to say what that costs: `cpu_share` is of one core.
 
     python -m benchmarks.control_loop --json control_loop.json
-    python -m benchmarks.control_loop --json fast.json --only ours --rates 500,1000
+    python -m benchmarks.control_loop --json ours.json --only ours --rates ""
 """
 
 import argparse
@@ -26,7 +27,7 @@ from agent.logs import configure_logs
 from benchmarks.support.latencies import write_json
 from benchmarks.support.loop_ours import Situation, measure_ours
 from benchmarks.support.loop_rivals import DESIGNS, run_rival
-from benchmarks.support.loop_times import LoopTimes, load_times, pooled
+from benchmarks.support.loop_times import LoopTimes, load_times, p99_ratio_interval, pooled
 from benchmarks.support.machine import describe_machine
 from benchmarks.support.other_process import other_process
 from benchmarks.support.quiet import be_quiet
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, metavar="FILE", help="where to draw them")
     parser.add_argument("--seconds", type=float, default=60.0, help="per situation [s]")
     parser.add_argument("--rounds", type=int, default=4, help="turns that our situations take")
-    parser.add_argument("--rates", default="", help="also ours at these rates, as 500,1000 [Hz]")
+    parser.add_argument("--rates", default="500,1000", help="also ours at these rates [Hz]")
     parser.add_argument("--only", choices=("ours", "rivals"), help="leave the others out")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="settings of ours"
@@ -153,6 +154,7 @@ def _shown(row: Row) -> Row:
 def make_report(rows: list[Row], seconds: float, rounds: int) -> dict[str, Any]:
     """The rows, and the ratios that the goals speak of, of what was measured."""
     found = {(row.design, row.situation): row.times.figures() for row in rows}
+    ours = {row.situation: row.times for row in rows if row.design == "ours"}
     busy = found.get(("ours", "planner busy"))
     ratios = {
         "p99_ratio_to_thread_design": _ratio(found, "planner busy", ("thread", "planner busy")),
@@ -175,6 +177,11 @@ def make_report(rows: list[Row], seconds: float, rounds: int) -> dict[str, Any]:
         "seconds": seconds,
         "rounds": rounds,
         **{name: ratio for name, ratio in ratios.items() if ratio is not None},
+        **{
+            f"p99_ratio_{name}_to_idle_interval_95": p99_ratio_interval(times, ours["idle"])
+            for name in ("busy", "hung", "killed")
+            if (times := ours.get(f"planner {name}")) and "idle" in ours
+        },
         "situations": [
             {"design": row.design, "situation": row.situation} | row.times.figures() | row.facts
             for row in rows

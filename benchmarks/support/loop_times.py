@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 _NS_PER_MS = 1e6
 _PERCENTS = (50, 99, 99.9, 100)
+# Neighbouring ticks are alike, so they are drawn together: a second of them at 100 Hz.
+_BLOCK_TICKS = 100
+_DRAWS = 2000
 _NAMES = ("p50_ms", "p99_ms", "p999_ms", "max_ms")
 
 
@@ -90,3 +93,18 @@ def pooled(turns: Sequence[LoopTimes]) -> LoopTimes:
         missed=sum(turn.missed for turn in turns),
         effective_rate_hz=float(np.average([t.effective_rate_hz for t in turns], weights=ticks)),
     )
+
+
+def p99_ratio_interval(ours: LoopTimes, theirs: LoopTimes) -> list[float]:
+    """Where the ratio of two p99 of lateness lies, 95 %: the bootstrap over blocks of ticks."""
+    random = np.random.default_rng(0)
+    drawn = _p99_draws(ours, random) / _p99_draws(theirs, random)
+    return [round(float(bound), 4) for bound in np.percentile(drawn, (2.5, 97.5))]
+
+
+def _p99_draws(times: LoopTimes, random: np.random.Generator) -> npt.NDArray[np.float64]:
+    """The p99 of as many ticks, drawn anew again and again [ms]."""
+    ticks = len(times.woke_late_ms)
+    blocks = np.array_split(times.woke_late_ms, max(ticks // _BLOCK_TICKS, 1))
+    draws = random.integers(len(blocks), size=(_DRAWS, len(blocks)))
+    return np.array([np.percentile(np.concatenate([blocks[i] for i in d]), 99) for d in draws])

@@ -1,11 +1,13 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from benchmarks.control_loop import Row, make_report
 from benchmarks.support.loop_plot import draw
-from benchmarks.support.loop_times import LoopTimes, TickLog, load_times, pooled
+from benchmarks.support.loop_times import LoopTimes, TickLog, load_times, p99_ratio_interval, pooled
 
 MS_NS = 1_000_000
 
@@ -87,3 +89,19 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
     picture = tmp_path / "figures" / "loop.png"
     draw({"idle": times}, {"thread": times}, picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_interval_of_a_ratio_holds_the_true_one() -> None:
+    """Two loops alike may be indistinguishable, and one twice as late may not."""
+    random = np.random.default_rng(3)
+    idle, alike = (_late(random.exponential(1.0, 6000)) for _ in range(2))
+    low, high = p99_ratio_interval(alike, idle)
+    assert low < 1 < high
+    low, high = p99_ratio_interval(_late(random.exponential(2.0, 6000)), idle)
+    assert 1 < low < 2 < high
+
+
+def _late(lateness_ms: npt.NDArray[np.float64]) -> LoopTimes:
+    return LoopTimes(
+        woke_late_ms=lateness_ms, command_late_ms=lateness_ms, missed=0, effective_rate_hz=100.0
+    )

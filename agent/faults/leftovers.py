@@ -14,10 +14,19 @@ from bridge.transports.segments import list_segments
 _LAST_WORD_S = 5.0
 
 
-def left_behind() -> str:
-    """Processes, shared memory and folders that are still there, in words; empty for nothing."""
+def children() -> frozenset[psutil.Process]:
+    """The processes that come from this one."""
+    return frozenset(psutil.Process().children(recursive=True))
+
+
+def left_behind(before: frozenset[psutil.Process]) -> str:
+    """Processes, shared memory and folders that are still there, in words; empty for nothing.
+
+    Args:
+        before: The `children` that there were when the run began; they are not the run's.
+    """
     here = os.getpid()
-    _, processes = psutil.wait_procs(psutil.Process().children(recursive=True), _LAST_WORD_S)
+    _, processes = psutil.wait_procs(children() - before, _LAST_WORD_S)
     left = [
         *(f"process {process.pid} ({process.name()})" for process in processes),
         *(path.name for path in list_segments() if f"-{here}-" in path.name),

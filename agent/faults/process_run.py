@@ -10,7 +10,7 @@ from agent.faults.cases import FaultCase
 from agent.faults.drill import drill_config, recorded_drill_graph
 from agent.faults.judge import CaseResult
 from agent.faults.kinds import KINDS
-from agent.faults.leftovers import left_behind, untraced
+from agent.faults.leftovers import children, left_behind, untraced
 from agent.faults.playing import play
 from agent.faults.process_hands import ProcessHands
 from agent.runtime_ray import RayRuntime
@@ -36,6 +36,7 @@ class _Batch:
     def __init__(self, folder: Path, *, spoils: bool) -> None:
         self._folder = folder
         self._spoils = spoils
+        self._before = children()
         config = drill_config(*(_FEW_RESTARTS if spoils else ()))
         self._run = RayRuntime(recorded_drill_graph(config, folder))
 
@@ -60,7 +61,7 @@ class _Batch:
         return number == 0 or not (self._spoils or _spoils(case))
 
     def _with_its_end(self, result: CaseResult) -> CaseResult:
-        left = left_behind()
+        left = left_behind(self._before)
         if result.case.kind != "disk_full":
             left = left or untraced(self._run.incidents, self._folder)
         return replace(result, left=left)

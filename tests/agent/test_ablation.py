@@ -24,7 +24,7 @@ from agent.graph import ORACLE, build_graph
 from bridge.errors import ConfigError, UnknownNameError
 
 REACHING = (
-    "fast_brain.policy=tests.reaching:ReachingPolicy",
+    "fast_brain.policy=straight_line",
     "slow_brain.rate_hz=5",
     "runtime.planner_latency_s=0.1",
 )

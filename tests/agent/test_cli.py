@@ -86,7 +86,7 @@ def test_eval_measures_writes_and_tells(tmp_path: Path) -> None:
     file = tmp_path / "point.json"
     done = agent(
         "eval", "--suite", "point-reach", "--episodes", "1", "--seed", "5", "--json", str(file),
-        "--set", "fast_brain.policy=tests.reaching:ReachingPolicy", "--mode", "flat",
+        "--set", "fast_brain.policy=straight_line", "--mode", "flat",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     report = json.loads(file.read_text())

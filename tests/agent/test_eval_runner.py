@@ -16,7 +16,7 @@ from agent.evaluation.suites import find_suite
 from bridge.errors import ConfigError, UnknownNameError
 
 REACHING = (
-    "fast_brain.policy=tests.reaching:ReachingPolicy",
+    "fast_brain.policy=straight_line",
     "slow_brain.rate_hz=5",
     "runtime.planner_latency_s=0.1",
 )
@@ -80,7 +80,9 @@ def test_a_stopped_evaluation_goes_on_where_it_was(config: AgentConfig, tmp_path
 
 def test_an_agent_that_does_nothing_fails(tmp_path: Path) -> None:
     """A planner's word without motion is no success, and the reason is kept."""
-    episodes = evaluate(evaluation(load_config("point_arm"), 1), tmp_path / "book.jsonl")
+    episodes = evaluate(
+        evaluation(load_config("point_arm", ["fast_brain.policy=hold"]), 1), tmp_path / "book.jsonl"
+    )
     assert not episodes[0].success
     assert episodes[0].reason == "the planner says done, the world does not"
     assert episodes[0].subtasks[0].took_s is None
@@ -140,7 +142,7 @@ def test_the_report_says_how_to_get_its_figures_again(config: AgentConfig, tmp_p
     read = json.loads((tmp_path / "report.json").read_text())
     assert read["success_rate"] == 1.0
     assert read["mode"] == "hierarchical"
-    assert read["settings"]["fast_brain"]["policy"] == "tests.reaching:ReachingPolicy"
+    assert read["settings"]["fast_brain"]["policy"] == "straight_line"
     assert read["versions"]["python"].startswith("3.")
     assert read["seed"] == 3
 
@@ -180,7 +182,7 @@ from pathlib import Path
 import psutil
 from agent.config import load_config
 from agent.evaluation.runner import Evaluation, evaluate
-config = load_config("point_arm", ["fast_brain.policy=tests.reaching:ReachingPolicy"])
+config = load_config("point_arm", ["fast_brain.policy=straight_line"])
 
 def note(episode, done, total):
     print([child.pid for child in psutil.Process().children()], flush=True)

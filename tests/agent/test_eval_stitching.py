@@ -20,7 +20,7 @@ from bridge.errors import ConfigError, UnknownKeyError, UnknownNameError
 from bridge.plugins import list_plugins
 
 REACHING = (
-    "fast_brain.policy=tests.reaching:ReachingPolicy",
+    "fast_brain.policy=straight_line",
     "slow_brain.rate_hz=5",
     "runtime.planner_latency_s=0.1",
 )

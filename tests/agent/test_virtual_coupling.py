@@ -13,7 +13,7 @@ from bridge.errors import ConfigError
 from bridge.messages import Command, Goal, StopRequest
 from bridge.transports.in_process import InProcessLatestValue
 
-REACHING = ("fast_brain.policy=tests.reaching:ReachingPolicy", "slow_brain.rate_hz=1")
+REACHING = ("fast_brain.policy=straight_line", "slow_brain.rate_hz=1")
 S = 1_000_000_000
 
 

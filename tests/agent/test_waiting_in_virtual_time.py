@@ -12,7 +12,7 @@ from agent.server_state import ServerState
 from bridge.messages import Command, Hold, HoldReason
 from fast_brain.robots.point_arm import PLACES_M
 
-POLICY = "fast_brain.policy=tests.reaching:ReachingPolicy"
+POLICY = "fast_brain.policy=straight_line"
 # At least two of the scripted subtask's own seconds are needed to reach the place.
 SCRIPT = "slow_brain.planner_options.subtask_duration_s=3"
 LIMIT = "slow_brain.subtask_timeout_s=10"

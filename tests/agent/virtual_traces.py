@@ -10,12 +10,12 @@ from agent.replaying.voices import Said
 from agent.tracing.runs import Run
 from bridge.messages import Goal
 from bridge.specs import LatentSpec, RobotSpec
-from tests.reaching import ReachingPolicy
+from fast_brain.policies.straight_line import StraightLinePolicy
 
 SECOND_NS = 1_000_000_000
 BEGIN_NS = 5 * SECOND_NS
 SETTINGS = [
-    "fast_brain.policy=tests.reaching:ReachingPolicy",
+    "fast_brain.policy=straight_line",
     "slow_brain.planner_options.subtask_duration_s=1.2",
 ]
 # The same, but told the planner's latents.
@@ -24,13 +24,13 @@ REMEMBERING = ("fast_brain.policy=virtual_traces:RememberingPolicy",)
 EVERYTHING = "recording.observation_rate_hz=100"
 
 
-class RememberingPolicy(ReachingPolicy):
+class RememberingPolicy(StraightLinePolicy):
     """Reaches as the other one does, and asks for a memory of latents."""
 
     def __init__(self, *, robot: RobotSpec) -> None:
         super().__init__(robot=robot)
         latent = LatentSpec(perceptual_tokens=1, cognitive_tokens=1, width=8)
-        self.spec = msgspec.structs.replace(self.spec, latent=latent)
+        self._spec = msgspec.structs.replace(self._spec, latent=latent)
 
 
 def goal(text: str, at_s: float = 0.0, name: str = "g") -> Said:

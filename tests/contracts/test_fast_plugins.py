@@ -11,6 +11,7 @@ from bridge.protocols import Policy, SimulatedRobot
 from bridge.testing import ChunkStitcherContract, PolicyContract, RobotContract
 from bridge.testing.examples import EXAMPLE_ACTION, SECOND_NS
 from fast_brain.policies.hold import HoldPolicy
+from fast_brain.policies.straight_line import StraightLinePolicy
 from fast_brain.robots.gymnasium_env import GymnasiumRobot
 from fast_brain.robots.point_arm import PointArm
 from fast_brain.stitchers.a2c2 import A2c2Stitcher
@@ -82,6 +83,13 @@ class TestA2c2Stitcher(ChunkStitcherContract):
         return A2c2Stitcher(weights=str(self._folder))
 
 
+def _seen() -> Observation:
+    """The point arm at home."""
+    arm = PointArm()
+    arm.connect()
+    return arm.observe(SECOND_NS)
+
+
 class TestHoldPolicy(PolicyContract):
     def make(self) -> HoldPolicy:
         """For the point arm."""
@@ -89,9 +97,17 @@ class TestHoldPolicy(PolicyContract):
 
     def observation(self, policy: Policy) -> Observation:
         """What the point arm shows."""
-        arm = PointArm()
-        arm.connect()
-        return arm.observe(SECOND_NS)
+        return _seen()
+
+
+class TestStraightLinePolicy(PolicyContract):
+    def make(self) -> StraightLinePolicy:
+        """For the point arm, whose places it knows."""
+        return StraightLinePolicy(robot=PointArm.spec)
+
+    def observation(self, policy: Policy) -> Observation:
+        """What the point arm shows."""
+        return _seen()
 
 
 class TestPointArm(RobotContract):

@@ -10,7 +10,7 @@ from bridge.messages import Goal, PlanningStatus, StopRequest
 from bridge.transports.segments import list_segments
 
 REACHING = (
-    "fast_brain.policy=tests.reaching:ReachingPolicy",
+    "fast_brain.policy=straight_line",
     "slow_brain.rate_hz=5",
     "runtime.planner_latency_s=0.1",
     "runtime.stop_timeout_s=4",

@@ -28,7 +28,7 @@ from examples.openai_planner import OpenAIPlanner
 from examples.racing_planner import RacingPlanner
 
 SETTINGS = (
-    "fast_brain.policy=tests.reaching:ReachingPolicy",
+    "fast_brain.policy=straight_line",
     "slow_brain.rate_hz=2",
     "slow_brain.goal_confirmations=1",
     "runtime.planner_latency_s=0.1",

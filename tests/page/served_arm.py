@@ -30,7 +30,7 @@ from bridge.messages import Goal, NodeHealth
 SPEED = 3.0
 _BEAT_S = 0.02
 _SETTINGS = (
-    "fast_brain.policy=tests.reaching:ReachingPolicy",
+    "fast_brain.policy=straight_line",
     "slow_brain.planner_options.subtask_duration_s=3",
     # Between two plans there is time to read what was thought.
     "slow_brain.rate_hz=0.7",

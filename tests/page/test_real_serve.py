@@ -17,7 +17,7 @@ from visiting import Visitor
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
 
 _ROOT = Path(__file__).parents[2]
-_SETTINGS = ("fast_brain.policy=tests.reaching:ReachingPolicy", "recording.enabled=false")
+_SETTINGS = ("fast_brain.policy=straight_line", "recording.enabled=false")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from agent.tracing.ticks import tick_at
 from agent.tracing.why import why
 from bridge.messages import Command, Goal
 
-SETTINGS = ["fast_brain.policy=tests.reaching:ReachingPolicy"]
+SETTINGS = ["fast_brain.policy=straight_line"]
 
 
 def play(folder: Path, *, falls: bool) -> tuple[Run, list[Command]]:

@@ -1,8 +1,8 @@
 """Figures as Markdown: tables, goals and the machine, from a benchmark's JSON alone.
 
 What it makes of a report: the goals, each `{"at_most": x}` or `{"at_least": x}` beside the figure
-of the same name (of a bare number it cannot say whether it was reached); the other single numbers;
-a table for each list of rows or dict of rows.
+of the same name (of a bare number it cannot say whether it was reached); the other single numbers
+and their intervals; a table for each list of rows or dict of rows.
 """
 
 import re
@@ -40,7 +40,8 @@ def figures_of(report: Mapping[str, Any]) -> str:
     singles = {
         key: value
         for key, value in report.items()
-        if key not in (*_APART, *goals) and isinstance(value, int | float | str)
+        if key not in (*_APART, *goals)
+        and (isinstance(value, int | float | str) or key.endswith("interval_95"))
     }
     parts = [_goals(report, goals), _singles(singles)]
     for key, value in report.items():

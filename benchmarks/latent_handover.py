@@ -4,8 +4,9 @@ A latent of 64 × 1024 float32 goes from one process to another: through the sha
 by a call of a Ray actor, and by `ray.put` and `ray.get`. All stamps are of one monotonic clock that
 both processes share, taken just before the sending, when the message is there, and just after the
 receiving; the three take turns in one run, so that their ratios mean something on a noisy machine.
-The mailbox is read in two ways: without pause, which is the hand-over itself, and once a beat, as
-the policy reads it.
+As the planning node does, the sender tells its status the same way just before; `after_sleep` is
+without, so that its core has to wake and to find its code again. The mailbox is read in two ways:
+without pause, which is the hand-over itself, and once a beat, as the policy reads it.
 
     python -m benchmarks.latent_handover --json latent_handover.json
 """
@@ -27,7 +28,7 @@ from benchmarks.support.machine import describe_machine
 from benchmarks.support.other_process import PATIENCE_S, other_process
 from benchmarks.support.ray_session import ray_session
 from bridge.clock import SystemClock
-from bridge.messages import Latent
+from bridge.messages import Latent, PlanningStatus
 from bridge.transports.shared_memory import SharedLatestValue
 
 SHAPE = (64, 1024)
@@ -35,7 +36,8 @@ GOAL_RATIO, GOAL_P99_US = 1 / 50, 200.0
 # A planner makes a new array for each latent: some, in turn, so that none is hot in every cache.
 _LATENTS = 8
 _CAPACITY_BYTES = 4 * 1024 * 1024
-# Between two latents, so that each is sent by a process that was asleep, as a planner's is [s].
+_STATUS = PlanningStatus(phase="thinking", stamp_ns=0)
+# Sleep between two latents [s].
 _PAUSE_S = 0.005
 # The first ones load code [messages].
 _WARM_UP = 5
@@ -70,9 +72,11 @@ def measure(messages: int, rounds: int) -> dict[str, Any]:
     times: dict[str, list[int]] = {}
     with ray_session(), _ray_taker() as taker:
         for _ in range(rounds):
-            found = through_mailbox(each, _PAUSE_S, 0.0)
+            found = through_mailbox(each, _PAUSE_S, 0.0) | through_ray(taker, each)
             found |= through_mailbox(max(each // 10, 50), _POLICY_PAUSE_S, _POLICY_RATE_HZ)
-            found |= through_ray(taker, each)
+            slept = through_mailbox(each, _PAUSE_S, 0.0, tells=False)
+            slept |= through_ray(taker, each, tells=False)
+            found |= {f"{way}_after_sleep": taken_ns for way, taken_ns in slept.items()}
             for way, taken_ns in found.items():
                 times.setdefault(way, []).extend(taken_ns[_WARM_UP:])
     ways = {way: summarize_ns(taken_ns) for way, taken_ns in times.items()}
@@ -88,6 +92,9 @@ def measure(messages: int, rounds: int) -> dict[str, Any]:
         "p99_us": mailbox["p99_us"],
         "p999_us": mailbox["p999_us"],
         "p50_ratio_to_ray_call": mailbox["p50_us"] / ways["ray_call"]["p50_us"],
+        "p50_ratio_to_ray_call_after_sleep": (
+            ways["mailbox_after_sleep"]["p50_us"] / ways["ray_call_after_sleep"]["p50_us"]
+        ),
         "p50_ratio_to_ray_round_trip": mailbox["p50_us"] / ways["ray_round_trip"]["p50_us"],
         "p50_ratio_to_ray_put_get": mailbox["p50_us"] / ways["ray_put_get"]["p50_us"],
         "p99_ratio_to_ray_call": mailbox["p99_us"] / ways["ray_call"]["p99_us"],
@@ -99,44 +106,60 @@ def measure(messages: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def through_mailbox(messages: int, pause_s: float, beat_hz: float) -> dict[str, list[int]]:
+def through_mailbox(
+    messages: int, pause_s: float, beat_hz: float, *, tells: bool = True
+) -> dict[str, list[int]]:
     """Publish from one process and read in another.
 
     Args:
         messages: How many.
         pause_s: Between two of them [s].
         beat_hz: How often the reader looks; 0 reads without pause.
+        tells: Whether a status goes through another mailbox just before.
 
     Returns:
         Times [ns] by way: `mailbox` without pause; else `policy_beat`, from publication until the
         beat that has it, and `policy_read`, which is how long the reading took at that beat.
     """
+    run_id = f"bench{os.getpid()}"
     with (
         SharedLatestValue.create(
-            "latent", Latent, run_id=f"bench{os.getpid()}", capacity_bytes=_CAPACITY_BYTES
+            "latent", Latent, run_id=run_id, capacity_bytes=_CAPACITY_BYTES
         ) as box,
+        SharedLatestValue.create(
+            "planning", PlanningStatus, run_id=run_id, capacity_bytes=_CAPACITY_BYTES
+        ) as status,
         other_process(_read, box.address, messages, beat_hz) as reader,
     ):
         try:
             reader.receive(PATIENCE_S)
-            with other_process(_publish, box.address, messages, pause_s) as publisher:
+            told = status.address if tells else ""
+            with other_process(_publish, box.address, told, messages, pause_s) as publisher:
                 arrived, read_ns = reader.receive(messages * pause_s + PATIENCE_S)
                 sent_ns = publisher.receive(PATIENCE_S)
         finally:
             box.unlink()
+            status.unlink()
     # The first message is version 1.
     since_ns = [arrived_ns - sent_ns[version - 1] for version, arrived_ns in arrived]
     return {"policy_beat": since_ns, "policy_read": read_ns} if beat_hz else {"mailbox": since_ns}
 
 
-def _publish(connection: Connection, address: str, messages: int, pause_s: float) -> None:
+def _publish(
+    connection: Connection, address: str, status_address: str, messages: int, pause_s: float
+) -> None:
     clock = SystemClock()
     sent_ns: list[int] = []
-    with SharedLatestValue(address, Latent) as box:
+    with (
+        SharedLatestValue(address, Latent) as box,
+        SharedLatestValue(status_address or address, PlanningStatus) as status,
+    ):
         due_ns = clock.now_ns()
         for latent in itertools.islice(_latents(), messages):
             clock.sleep_until_ns(due_ns)
             due_ns += round(pause_s * _NS_PER_S)
+            if status_address:
+                status.publish(_STATUS)
             sent_ns.append(clock.now_ns())
             box.publish(latent)
     connection.send(sent_ns)
@@ -166,17 +189,28 @@ def _read(connection: Connection, address: str, messages: int, beat_hz: float) -
     connection.send((arrived, read_ns))
 
 
-def through_ray(taker: Any, messages: int) -> dict[str, list[int]]:  # noqa: ANN401  # An actor's handle.
+def through_ray(
+    taker: Any,  # noqa: ANN401  # An actor's handle.
+    messages: int,
+    *,
+    tells: bool = True,
+) -> dict[str, list[int]]:
     """Send latents to an actor, by call and by the object store; times [ns] by way."""
     import ray
 
+    def pause() -> None:
+        time.sleep(_PAUSE_S)
+        if tells:
+            # Waited for, so that the latent does not queue behind it.
+            ray.get(taker.hear.remote(_STATUS), timeout=PATIENCE_S)
+
     calls, round_trips, stored = [], [], []
     for latent in itertools.islice(_latents(), messages):
-        time.sleep(_PAUSE_S)
+        pause()
         sent_ns = time.perf_counter_ns()
         calls.append(ray.get(taker.take.remote(latent, sent_ns), timeout=PATIENCE_S))
         round_trips.append(time.perf_counter_ns() - sent_ns)
-        time.sleep(_PAUSE_S)
+        pause()
         sent_ns = time.perf_counter_ns()
         # In a list, so that the actor itself fetches it.
         reply = taker.fetch.remote([ray.put(latent)], sent_ns)
@@ -193,6 +227,9 @@ def _ray_taker() -> Iterator[Any]:
 
 class _Taker:
     """The actor at the other end."""
+
+    def hear(self, status: PlanningStatus) -> None:
+        """What the planner tells before a latent."""
 
     def take(self, latent: Latent, sent_ns: int) -> int:
         """How long the latent was under way as an argument [ns]."""

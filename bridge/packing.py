@@ -22,8 +22,8 @@ _PLACED_EXTENSION = 2
 _ALIGNMENT = 16
 # Where the elements begin [bytes], their type, the number of dimensions; the sizes follow.
 _PLACE = struct.Struct("<Q2sB")
-# By the number of dimensions; NumPy has at most 64.
-_SIZES = [struct.Struct(f"<{dimensions}Q") for dimensions in range(65)]
+# All of that at once, by the number of dimensions; NumPy has at most 64.
+_PLACES = [struct.Struct(f"<Q2sB{dimensions}Q") for dimensions in range(65)]
 
 T = TypeVar("T")
 
@@ -67,16 +67,20 @@ class Packer:
         return Packed(pieces, self._end, size)
 
     def _place(self, value: Any) -> object:  # noqa: ANN401  # msgspec hands over what it does not know.
-        """Give an array its place, after the one before."""
+        """Give an array its place, after the one before.
+
+        Few steps on purpose: a planner hands over seldom, so each of them is read from cold memory.
+        """
         if isinstance(value, np.generic):
             return cast("object", value.item())
         array, start = plain_array(value), self._end
-        if array.nbytes:
+        shape, size = array.shape, array.nbytes
+        if size:
             self._pieces.append((start, array.data.cast("B")))
-        self._end += -(-array.nbytes // _ALIGNMENT) * _ALIGNMENT
-        place = _PLACE.pack(start, wire_name(array), array.ndim)
-        shape = _SIZES[array.ndim].pack(*array.shape)
-        return msgspec.msgpack.Ext(_PLACED_EXTENSION, place + shape)
+        self._end = start + (size + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
+        dimensions = len(shape)
+        place = _PLACES[dimensions].pack(start, wire_name(array), dimensions, *shape)
+        return msgspec.msgpack.Ext(_PLACED_EXTENSION, place)
 
 
 def unpack(data: bytes, rest_at: int, kind: type[T]) -> T:
@@ -99,11 +103,10 @@ def _find_array(code: int, place: memoryview) -> AnyArray:
     if code != _PLACED_EXTENSION:
         raise TransportError(f"Extension {code} is not known; placed arrays: {_PLACED_EXTENSION}.")
     try:
-        start, name, dimensions = _PLACE.unpack_from(place)
-        dtype = name.decode("ascii")
-        shape = struct.unpack_from(f"<{dimensions}Q", place, _PLACE.size)
-        return array_at(dtype, shape, cast("bytes", place.obj), start)
-    except (struct.error, ValueError, OverflowError, UnicodeDecodeError) as error:
+        dimensions = place[_PLACE.size - 1]
+        start, name, _, *shape = _PLACES[dimensions].unpack_from(place)
+        return array_at(name.decode("ascii"), tuple(shape), cast("bytes", place.obj), start)
+    except (struct.error, IndexError, ValueError, OverflowError, UnicodeDecodeError) as error:
         raise TransportError(f"A broken place of an array: {error}") from error
 
 

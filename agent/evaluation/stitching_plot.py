@@ -1,5 +1,7 @@
 """The picture of a comparison of stitchers: success, smoothness and gaps over the delay."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +18,13 @@ def draw_comparison(report: dict[str, Any], path: Path) -> Path:
     """
     plt = load_pyplot(path)
 
-    drawn: tuple[Any, Any] = plt.subplots(1, len(_PANELS), figsize=(16, 3.6))
+    drawn: tuple[Any, Any] = plt.subplots(1, len(_PANELS), figsize=(16, 4.2), layout="constrained")
     figure, axes = drawn
     stitchers = list(dict.fromkeys(cell["stitcher"] for cell in report["cells"]))
+    step_ms = _step_ms([cell["policy_delay_ms"] for cell in report["cells"]], len(stitchers))
     for number, stitcher in enumerate(stitchers):
         cells = [cell for cell in report["cells"] if cell["stitcher"] == stitcher]
-        # Side by side, so that intervals do not hide each other [ms].
-        shift_ms = 3.0 * (number - (len(stitchers) - 1) / 2)
+        shift_ms = step_ms * (number - (len(stitchers) - 1) / 2)
         for axis, panel in zip(axes, _PANELS, strict=True):
             _draw_line(axis, cells, panel, stitcher, shift_ms)
     for axis, (title, _, _) in zip(axes, _PANELS, strict=True):
@@ -30,13 +32,20 @@ def draw_comparison(report: dict[str, Any], path: Path) -> Path:
         axis.set_xlabel("policy delay [ms]")
         axis.set_ylim(bottom=0)
     axes[0].set_ylim(0, 105)
-    axes[0].legend(fontsize="small")
+    lines, names = axes[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=5, fontsize="small")
     figure.suptitle(f"{report['suite']}: stitchers under a late policy, with 95 % intervals")
-    figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)
     return path
+
+
+def _step_ms(delays_ms: Sequence[float], stitchers: int) -> float:
+    """How far apart stitchers are drawn, so that intervals do not hide each other [ms]."""
+    known = sorted(set(delays_ms))
+    gaps_ms = [after - before for before, after in pairwise(known)]
+    return min(gaps_ms, default=0.0) / 2 / stitchers
 
 
 # Of each panel: its title, the measure, and what its values are multiplied by.

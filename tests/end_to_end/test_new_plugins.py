@@ -69,6 +69,8 @@ class Workplace(NamedTuple):
     def preset(self, kind: str) -> tuple[str, ...]:
         """The preset that came with the plug-in of a kind, or another that uses it."""
         preset = str(self.folder / f"my-{kind}" / f"my_{kind}.yaml")
+        if kind == "monitor":
+            return preset, "fast_brain.policy=hold"
         return LISTENING if kind == "memory" else (preset,)
 
 

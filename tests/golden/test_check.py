@@ -36,7 +36,7 @@ def test_parts_that_fit() -> None:
         "  robot     point_arm: 3 actions (x, y, z); absolute at 100 Hz; cameras front; "
         "feels tip_position_in_base, target_pose_in_base\n"
         "  planner   scripted: cameras none; latents of 1 perceptual + 1 cognitive tokens, 8 wide\n"
-        "  policy    hold: 16 actions, 0.05 s apart; cameras none; feels target_pose_in_base; "
+        "  policy    straight_line: 16 actions, 0.05 s apart; cameras none; feels target_pose_in_base; "
         "no latents\n"
         "  memory    bank\n"
         "  stitcher  latest\n"

@@ -71,7 +71,9 @@ def test_an_option_that_a_plugin_does_not_take(tmp_path: Path) -> None:
     """A plug-in's own options are checked like every other setting."""
     code, said = measured(tmp_path, "fast_brain.policy_options.horizn=8")
     assert code == MISCONFIGURED
-    assert said.startswith("policy 'hold' has no setting 'horizn'. Did you mean 'horizon'? Known: ")
+    assert said.startswith(
+        "policy 'straight_line' has no setting 'horizn'. Did you mean 'horizon'? Known: "
+    )
 
 
 def test_missing_weights(tmp_path: Path) -> None:

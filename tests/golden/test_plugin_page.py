@@ -40,6 +40,10 @@ def test_the_commands_of_the_page_work_in_order(
     blocks = [text for language, text in _FENCE.findall(PAGE.read_text("utf-8")) if not language]
     lines = [line for block in blocks for line in block.splitlines()]
     monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("my_planner", "my_monitor"):
+        # What is imported from there is forgotten afterwards, too.
+        monkeypatch.setitem(sys.modules, name, None)
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.chdir(tmp_path)
     ran = [run(shlex.split(line, comments=True), monkeypatch) for line in lines]
     assert {"agent new", "agent check", "cd", "pytest"} <= set(ran)

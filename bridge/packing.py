@@ -20,10 +20,10 @@ from bridge.errors import TransportError
 _PLACED_EXTENSION = 2
 # Of the first element among the packed bytes; enough for every element type [bytes].
 _ALIGNMENT = 16
-# Where the elements begin [bytes], their type, the number of dimensions; the sizes follow.
-_PLACE = struct.Struct("<Q2sB")
-# All of that at once, by the number of dimensions; NumPy has at most 64.
+# Where the elements begin [bytes], their type, the number of dimensions and the sizes; by that
+# number, of which NumPy has at most 64.
 _PLACES = [struct.Struct(f"<Q2sB{dimensions}Q") for dimensions in range(65)]
+_DIMENSIONS_AT = _PLACES[0].size - 1
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ def _find_array(code: int, place: memoryview) -> AnyArray:
     if code != _PLACED_EXTENSION:
         raise TransportError(f"Extension {code} is not known; placed arrays: {_PLACED_EXTENSION}.")
     try:
-        dimensions = place[_PLACE.size - 1]
+        dimensions = place[_DIMENSIONS_AT]
         start, name, _, *shape = _PLACES[dimensions].unpack_from(place)
         return array_at(name.decode("ascii"), tuple(shape), cast("bytes", place.obj), start)
     except (struct.error, IndexError, ValueError, OverflowError, UnicodeDecodeError) as error:

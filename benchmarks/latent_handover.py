@@ -4,9 +4,10 @@ A latent of 64 × 1024 float32 goes from one process to another: through the sha
 by a call of a Ray actor, and by `ray.put` and `ray.get`. All stamps are of one monotonic clock that
 both processes share, taken just before the sending, when the message is there, and just after the
 receiving; the three take turns in one run, so that their ratios mean something on a noisy machine.
-As the planning node does, the sender tells its status the same way just before; `after_sleep` is
-without, so that its core has to wake and to find its code again. The mailbox is read in two ways:
-without pause, which is the hand-over itself, and once a beat, as the policy reads it.
+As a planner does, the sender makes each latent of its model's hidden states and tells its status
+the same way just before; `after_sleep` is without both: its core has to wake, to find its code and
+to fetch numbers that lay about for long. The mailbox is read in two ways: without pause, which is
+the hand-over itself, and once a beat, as the policy reads it.
 
     python -m benchmarks.latent_handover --json latent_handover.json
 """
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from benchmarks.support.latencies import TABLE_HEAD, summarize_ns, table_row, write_json
 from benchmarks.support.machine import describe_machine
@@ -33,7 +35,7 @@ from bridge.transports.shared_memory import SharedLatestValue
 
 SHAPE = (64, 1024)
 GOAL_RATIO, GOAL_P99_US = 1 / 50, 200.0
-# A planner makes a new array for each latent: some, in turn, so that none is hot in every cache.
+# Some, in turn, so that none is hot in every cache.
 _LATENTS = 8
 _CAPACITY_BYTES = 4 * 1024 * 1024
 _STATUS = PlanningStatus(phase="thinking", stamp_ns=0)
@@ -74,8 +76,8 @@ def measure(messages: int, rounds: int) -> dict[str, Any]:
         for _ in range(rounds):
             found = through_mailbox(each, _PAUSE_S, 0.0) | through_ray(taker, each)
             found |= through_mailbox(max(each // 10, 50), _POLICY_PAUSE_S, _POLICY_RATE_HZ)
-            slept = through_mailbox(each, _PAUSE_S, 0.0, tells=False)
-            slept |= through_ray(taker, each, tells=False)
+            slept = through_mailbox(each, _PAUSE_S, 0.0, thinks=False)
+            slept |= through_ray(taker, each, thinks=False)
             found |= {f"{way}_after_sleep": taken_ns for way, taken_ns in slept.items()}
             for way, taken_ns in found.items():
                 times.setdefault(way, []).extend(taken_ns[_WARM_UP:])
@@ -107,7 +109,7 @@ def measure(messages: int, rounds: int) -> dict[str, Any]:
 
 
 def through_mailbox(
-    messages: int, pause_s: float, beat_hz: float, *, tells: bool = True
+    messages: int, pause_s: float, beat_hz: float, *, thinks: bool = True
 ) -> dict[str, list[int]]:
     """Publish from one process and read in another.
 
@@ -115,7 +117,7 @@ def through_mailbox(
         messages: How many.
         pause_s: Between two of them [s].
         beat_hz: How often the reader looks; 0 reads without pause.
-        tells: Whether a status goes through another mailbox just before.
+        thinks: Whether, just before, the latent is made and a status goes through another mailbox.
 
     Returns:
         Times [ns] by way: `mailbox` without pause; else `policy_beat`, from publication until the
@@ -133,7 +135,7 @@ def through_mailbox(
     ):
         try:
             reader.receive(PATIENCE_S)
-            told = status.address if tells else ""
+            told = status.address if thinks else ""
             with other_process(_publish, box.address, told, messages, pause_s) as publisher:
                 arrived, read_ns = reader.receive(messages * pause_s + PATIENCE_S)
                 sent_ns = publisher.receive(PATIENCE_S)
@@ -155,10 +157,12 @@ def _publish(
         SharedLatestValue(status_address or address, PlanningStatus) as status,
     ):
         due_ns = clock.now_ns()
-        for latent in itertools.islice(_latents(), messages):
+        for ready in itertools.islice(_latents(), messages):
             clock.sleep_until_ns(due_ns)
             due_ns += round(pause_s * _NS_PER_S)
+            latent = ready
             if status_address:
+                latent = _made_anew(ready)
                 status.publish(_STATUS)
             sent_ns.append(clock.now_ns())
             box.publish(latent)
@@ -193,24 +197,27 @@ def through_ray(
     taker: Any,  # noqa: ANN401  # An actor's handle.
     messages: int,
     *,
-    tells: bool = True,
+    thinks: bool = True,
 ) -> dict[str, list[int]]:
     """Send latents to an actor, by call and by the object store; times [ns] by way."""
     import ray
 
-    def pause() -> None:
+    def next_of(ready: Latent) -> Latent:
         time.sleep(_PAUSE_S)
-        if tells:
-            # Waited for, so that the latent does not queue behind it.
-            ray.get(taker.hear.remote(_STATUS), timeout=PATIENCE_S)
+        if not thinks:
+            return ready
+        latent = _made_anew(ready)
+        # Waited for, so that the latent does not queue behind it.
+        ray.get(taker.hear.remote(_STATUS), timeout=PATIENCE_S)
+        return latent
 
     calls, round_trips, stored = [], [], []
-    for latent in itertools.islice(_latents(), messages):
-        pause()
+    for ready in itertools.islice(_latents(), messages):
+        latent = next_of(ready)
         sent_ns = time.perf_counter_ns()
         calls.append(ray.get(taker.take.remote(latent, sent_ns), timeout=PATIENCE_S))
         round_trips.append(time.perf_counter_ns() - sent_ns)
-        pause()
+        latent = next_of(ready)
         sent_ns = time.perf_counter_ns()
         # In a list, so that the actor itself fetches it.
         reply = taker.fetch.remote([ray.put(latent)], sent_ns)
@@ -250,6 +257,11 @@ class _Taker:
 def _look_at(latent: Latent) -> None:
     if latent.perceptual.shape != SHAPE:
         raise ValueError(f"a latent of {latent.perceptual.shape} arrived, not {SHAPE}")
+
+
+def _made_anew(latent: Latent) -> Latent:
+    """The same numbers in new arrays, as an engine hands them over."""
+    return replace(latent, perceptual=latent.perceptual.copy(), cognitive=latent.cognitive.copy())
 
 
 def _latents() -> Iterator[Latent]:

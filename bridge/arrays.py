@@ -27,7 +27,8 @@ def frozen_array(array: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> An
     """
     source = np.asarray(array)
     wanted = source.dtype if dtype is None else np.dtype(dtype)
-    if source.dtype == wanted and not source.flags.writeable and source.flags.c_contiguous:
+    flags = source.flags
+    if source.dtype == wanted and not flags.writeable and flags.c_contiguous:
         return source
     # A float64 beyond float32 becomes inf here; the spec then refuses it with the leaf's name.
     with np.errstate(over="ignore", invalid="ignore"):

@@ -8,13 +8,15 @@ from enum import StrEnum
 from typing import Literal, NamedTuple
 
 import msgspec
+import numpy as np
 from msgspec.structs import force_setattr
 
 from bridge.arrays import AnyArray, FloatArray, ImageArray, frozen_array
 from bridge.clock import seconds_between
 from bridge.errors import ContractError
 
-_NO_FEATURES: FloatArray = frozen_array([], "float32")
+_FLOAT32 = np.dtype(np.float32)
+_NO_FEATURES: FloatArray = frozen_array([], _FLOAT32)
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, tag=True, eq=False):
@@ -496,4 +498,7 @@ Message = (
 
 def _freeze_floats(message: msgspec.Struct, *fields: str) -> None:
     for field in fields:
-        force_setattr(message, field, frozen_array(getattr(message, field), "float32"))
+        given = getattr(message, field)
+        frozen = frozen_array(given, _FLOAT32)
+        if frozen is not given:
+            force_setattr(message, field, frozen)

@@ -8,13 +8,13 @@ Whatever the bytes, unpacking ends in a message, a `TransportError` or a `Contra
 
 import functools
 import struct
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 import numpy as np
 
 from bridge.arrays import AnyArray
-from bridge.codec import array_at, check_size, decode_with, encode_with, plain_array, wire_name
+from bridge.codec import array_at, as_written, check_size, decode_with, encode_with
 from bridge.errors import TransportError
 
 _PLACED_EXTENSION = 2
@@ -24,17 +24,19 @@ _ALIGNMENT = 16
 # number, of which NumPy has at most 64.
 _PLACES = [struct.Struct(f"<Q2sB{dimensions}Q") for dimensions in range(65)]
 _DIMENSIONS_AT = _PLACES[0].size - 1
+# Messages of one kind are alike, so the places of their arrays are mostly known already.
+_KNOWN_PLACES = 256
 
 T = TypeVar("T")
 
 
-class Packed(NamedTuple):
+class Packed(msgspec.Struct, frozen=True):
     """What to write where [bytes]; the pieces are views of the message's own arrays.
 
     `rest_at` is where the msgpack begins, and `size` is how far everything reaches.
     """
 
-    pieces: list[tuple[int, memoryview]]
+    pieces: list[tuple[int, memoryview | bytes]]
     rest_at: int
     size: int
 
@@ -46,7 +48,7 @@ class Packer:
     """
 
     def __init__(self) -> None:
-        self._pieces: list[tuple[int, memoryview]] = []
+        self._pieces: list[tuple[int, memoryview | bytes]] = []
         self._end = 0
         self._encoder = msgspec.msgpack.Encoder(enc_hook=self._place)
 
@@ -61,7 +63,7 @@ class Packer:
         rest = encode_with(self._encoder, message)
         # What was laid out is the caller's from here on: a mailbox must keep no message alive.
         pieces, self._pieces = self._pieces, []
-        pieces.append((self._end, memoryview(rest)))
+        pieces.append((self._end, rest))
         size = self._end + len(rest)
         check_size(size, max_bytes, "Encoding")
         return Packed(pieces, self._end, size)
@@ -73,14 +75,12 @@ class Packer:
         """
         if isinstance(value, np.generic):
             return cast("object", value.item())
-        array, start = plain_array(value), self._end
-        shape, size = array.shape, array.nbytes
+        array, name = as_written(value)
+        start, size, shape = self._end, array.nbytes, array.shape
         if size:
             self._pieces.append((start, array.data.cast("B")))
-        self._end = start + (size + _ALIGNMENT - 1) // _ALIGNMENT * _ALIGNMENT
-        dimensions = len(shape)
-        place = _PLACES[dimensions].pack(start, wire_name(array), dimensions, *shape)
-        return msgspec.msgpack.Ext(_PLACED_EXTENSION, place)
+        self._end = start + size + -size % _ALIGNMENT
+        return _place_of(start, name, shape)
 
 
 def unpack(data: bytes, rest_at: int, kind: type[T]) -> T:
@@ -98,15 +98,26 @@ def unpack(data: bytes, rest_at: int, kind: type[T]) -> T:
     return decode_with(_decoder(kind), memoryview(data)[rest_at:])
 
 
+@functools.lru_cache(_KNOWN_PLACES)
+def _place_of(start: int, name: bytes, shape: tuple[int, ...]) -> msgspec.msgpack.Ext:
+    place = _PLACES[len(shape)].pack(start, name, len(shape), *shape)
+    return msgspec.msgpack.Ext(_PLACED_EXTENSION, place)
+
+
+@functools.lru_cache(_KNOWN_PLACES)
+def _read_place(place: bytes) -> tuple[int, bytes, tuple[int, ...]]:
+    start, name, _, *shape = _PLACES[place[_DIMENSIONS_AT]].unpack(place)
+    return start, name, tuple(shape)
+
+
 def _find_array(code: int, place: memoryview) -> AnyArray:
     """The array that an extension points at, among the bytes that the extension itself is from."""
     if code != _PLACED_EXTENSION:
         raise TransportError(f"Extension {code} is not known; placed arrays: {_PLACED_EXTENSION}.")
     try:
-        dimensions = place[_DIMENSIONS_AT]
-        start, name, _, *shape = _PLACES[dimensions].unpack_from(place)
-        return array_at(name.decode("ascii"), tuple(shape), cast("bytes", place.obj), start)
-    except (struct.error, IndexError, ValueError, OverflowError, UnicodeDecodeError) as error:
+        start, name, shape = _read_place(bytes(place))
+        return array_at(name, shape, cast("bytes", place.obj), start)
+    except (struct.error, IndexError, ValueError, OverflowError) as error:
         raise TransportError(f"A broken place of an array: {error}") from error
 
 

@@ -56,6 +56,14 @@ class Anchor(NamedTuple):
         return max(0, self.wall_ns + stamp_ns - self.monotonic_ns)
 
 
+class _Waiting(NamedTuple):
+    """A message on its way into the file: its channel, its time of day and its bytes."""
+
+    channel: int
+    wall_ns: int
+    data: bytes
+
+
 class TraceFile:
     """One MCAP file being written. Unbuffered below a flush, so that no byte waits in Python."""
 
@@ -74,8 +82,11 @@ class TraceFile:
         self._anchor = anchor
         self._channels: dict[tuple[str, str], int] = {}
         self._published: dict[str, int] = {}
-        # Pictures get chunks of their own, so that who looks for events need not read them.
-        self._pictures: list[tuple[int, int, bytes]] = []
+        # Pictures get chunks of their own, so that who looks for events need not read them, and
+        # come first, so that no file that was cut off tells of a picture that it lacks.
+        self._pictures: list[_Waiting] = []
+        self._events: list[_Waiting] = []
+        self._waiting_bytes = 0
         self._raw = FileIO(path, "xb")
         self._whole_bytes = 0
         self._writer = Writer(
@@ -109,7 +120,7 @@ class TraceFile:
             channel = self._add_channel(node, event)
         wall_ns = self.wall_of(event.stamp_ns)
         data = msgspec.json.encode({"stamp_ns": event.stamp_ns, **event.facts})
-        self._writer.add_message(channel, log_time=wall_ns, publish_time=wall_ns, data=data)
+        self._add(_Waiting(channel, wall_ns, data))
 
     def wall_of(self, stamp_ns: int) -> int:
         """The time of day of a stamp [ns since 1970], as this file shows it."""
@@ -122,7 +133,7 @@ class TraceFile:
             OSError: The disk refuses.
         """
         channel, wall_ns = self._published_channel(topic, schema), self.wall_of(stamp_ns)
-        self._writer.add_message(channel, log_time=wall_ns, publish_time=wall_ns, data=data)
+        self._add(_Waiting(channel, wall_ns, data))
 
     def add_picture(
         self, camera: str, stamp_ns: int, data: bytes, image_format: str, picture: str
@@ -140,7 +151,7 @@ class TraceFile:
         channel = self._published_channel(f"/camera/{camera}", "CompressedImage", about)
         wall_ns = self.wall_of(stamp_ns)
         message = compressed_image(wall_ns, camera, data, image_format, picture)
-        self._pictures.append((channel, wall_ns, message))
+        self._pictures.append(_Waiting(channel, wall_ns, message))
 
     def flush(self) -> None:
         """Hand everything to the system, which keeps it whatever happens to this process.
@@ -148,8 +159,9 @@ class TraceFile:
         Raises:
             OSError: The disk refuses.
         """
-        self._writer.flush()
-        self._write_pictures()
+        self._write_out(self._pictures)
+        self._write_out(self._events)
+        self._waiting_bytes = 0
         self._whole_bytes = self._raw.tell()
 
     def close(self) -> None:
@@ -172,12 +184,17 @@ class TraceFile:
             self._raw.truncate(self._whole_bytes)
             self._raw.close()
 
-    def _write_pictures(self) -> None:
-        pictures, self._pictures = self._pictures, []
-        for channel, wall_ns, data in pictures:
+    def _add(self, event: "_Waiting") -> None:
+        self._events.append(event)
+        self._waiting_bytes += len(event.data)
+        if self._waiting_bytes >= _CHUNK_BYTES:
+            self.flush()
+
+    def _write_out(self, waiting: "list[_Waiting]") -> None:
+        for channel, wall_ns, data in waiting:
             self._writer.add_message(channel, log_time=wall_ns, publish_time=wall_ns, data=data)
-        if pictures:
-            self._writer.flush()
+        waiting.clear()
+        self._writer.flush()
 
     def _published_channel(
         self, topic: str, schema: SchemaName, about: Mapping[str, str] | None = None

@@ -70,7 +70,10 @@ def evaluate(
     ] = "",
     page: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="With --ablate: a page to write the tables into."),
+        typer.Option(
+            metavar="FILE",
+            help="With --ablate: a page to write the tables into, between marks named as --json.",
+        ),
     ] = None,
     workers: WorkersOption = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
@@ -197,11 +200,12 @@ def _ablate(
     write_report(report, path)
     Console().print(render_ablation(report))
     typer.echo(f"Written: {path}")
-    picture = page.parent / "figures" / "ablation.png" if page else path.with_suffix(".png")
-    typer.echo(f"Drawn: {draw_ablation(report, picture)}")
+    figures = page.parent / "figures" if page else path.parent
+    picture = draw_ablation(report, figures / f"{path.stem}.png")
+    typer.echo(f"Drawn: {picture}")
     if page is not None:
-        command = f"agent {' '.join(sys.argv[1:])}"
-        fill_page(page, report, command, str(picture.relative_to(page.parent)))
+        command, seen = f"agent {' '.join(sys.argv[1:])}", picture.relative_to(page.parent)
+        fill_page(page, report, command=command, picture=str(seen), section=path.stem)
         typer.echo(f"Filled in: {page}")
 
 

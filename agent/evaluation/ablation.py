@@ -1,9 +1,12 @@
 """The same brains, seeds and episodes, with one part left out or exchanged: what each part buys."""
 
+import dataclasses
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from msgspec import structs
 
 from agent.config import AgentConfig, load_config
 from agent.evaluation.conditions import CONDITIONS, COUPLINGS, REFERENCE, with_planner_delay
@@ -15,6 +18,7 @@ from agent.evaluation.statistics import compare_pairs, wilson_interval
 from agent.evaluation.suites import find_suite, list_suites
 from bridge.errors import ConfigError
 
+Results = Sequence[tuple[Cell, list[EpisodeRecord]]]
 Progress = Callable[[str, Cell, EpisodeRecord, int, int], None]
 # The preset whose brains are ablated in the simulated scene, whatever the suite's own.
 _SCENE, _SCENE_PRESET = "ogbench_scene", "memory"
@@ -92,7 +96,7 @@ def run_ablation(
     Raises:
         TandemError: As for `run_grid`; what has ended is kept.
     """
-    rows: list[dict[str, Any]] = []
+    ended: list[tuple[Grid, Results]] = []
     total = sum(grid.episodes * len(grid.cells) for grid in grids)
     before = 0
     for grid in grids:
@@ -103,14 +107,14 @@ def run_ablation(
             resume=resume,
             on_progress=_counting(on_progress, grid.suite, before, total),
         )
-        rows += _compared(grid, results)
+        ended.append((grid, results))
         before += grid.episodes * len(grid.cells)
-    first = grids[0]
+    first, rows = grids[0], [row for each in ended for row in _compared(*each)]
     return {
         "comparison": "ablation",
         "seed": first.seed,
         "episodes_wanted": first.episodes,
-        "cells": rows,
+        "cells": rows + _together(ended),
         "goals": judge_goals(rows),
         "settings": first.cells[0].config.model_dump(mode="json", exclude={"serve": {"token"}}),
         "versions": versions(),
@@ -166,9 +170,30 @@ def _own_delay(config: AgentConfig, coupling: str) -> tuple[float, ...]:
     return (config.runtime.planner_latency_s,) if is_other else ()
 
 
-def _compared(
-    grid: Grid, results: Sequence[tuple[Cell, list[EpisodeRecord]]]
-) -> list[dict[str, Any]]:
+def _together(ended: Sequence[tuple[Grid, Results]]) -> list[dict[str, Any]]:
+    """The memory suites as one: the figures of each cell over all of them; none of a single one."""
+    chosen = [each for each in ended if fnmatch.fnmatch(each[0].suite, _MEMORY_SUITES)]
+    if len(chosen) < 2:  # noqa: PLR2004  # One suite is its own sum.
+        return []
+    whole, _ = chosen[0]
+    columns = zip(*(results for _, results in chosen), strict=True)
+    pooled = [
+        (column[0][0], _numbered_on([records for _, records in column], whole.episodes))
+        for column in columns
+    ]
+    return _compared(dataclasses.replace(whole, suite=f"{len(chosen)} memory suites"), pooled)
+
+
+def _numbered_on(books: Sequence[Sequence[EpisodeRecord]], each: int) -> list[EpisodeRecord]:
+    """Episodes of several suites as of one, numbered so that pairs stay pairs."""
+    return [
+        structs.replace(record, index=number * each + record.index)
+        for number, book in enumerate(books)
+        for record in book
+    ]
+
+
+def _compared(grid: Grid, results: Results) -> list[dict[str, Any]]:
     """The figures of each cell, and how its episodes went beside the first cell's."""
     (_, reference), *_ = results
     rows = grid_rows(grid, results)

@@ -12,7 +12,6 @@ from agent.evaluation.conditions import CONDITIONS
 from bridge.errors import ConfigError
 
 _COLUMNS = ("condition", "coupling", "delay s", "works", "95 %", "n", "less", "more", "p")
-_FIGURES = re.compile(r"(<!-- figures: ablation -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def render_ablation(report: Mapping[str, Any]) -> Table:
@@ -34,26 +33,30 @@ def render_ablation(report: Mapping[str, Any]) -> Table:
     return table
 
 
-def fill_page(page: Path, report: Mapping[str, Any], command: str, picture: str) -> None:
+def fill_page(
+    page: Path, report: Mapping[str, Any], *, command: str, picture: str, section: str
+) -> None:
     """Put the tables into a page, between its marks.
 
     Args:
-        page: A Markdown file with `<!-- figures: ablation -->` and `<!-- end -->`.
+        page: A Markdown file with `<!-- figures: SECTION -->` and `<!-- end -->`.
         report: Of an ablation.
         command: How it was made.
         picture: Path of the plot, seen from the page.
+        section: Which marks: a page may hold several ablations.
 
     Raises:
-        ConfigError: There is no such page, or it has no marks.
+        ConfigError: There is no such page, or it has no such marks.
     """
-    if not page.is_file() or not _FIGURES.search(text := page.read_text(encoding="utf-8")):
+    marks = re.compile(rf"(<!-- figures: {re.escape(section)} -->\n).*?(<!-- end -->)", re.DOTALL)
+    if not page.is_file() or not marks.search(text := page.read_text(encoding="utf-8")):
         raise ConfigError(
-            f"{page} cannot take the tables: it needs a line <!-- figures: ablation --> and a line "
-            "<!-- end -->, between which they are written."
+            f"{page} cannot take the tables: it needs a line <!-- figures: {section} --> (named "
+            "after the --json file) and a line <!-- end -->, between which they are written."
         )
     figures = figures_of(report, command, picture)
     aside = page.with_suffix(".partial")
-    filled = _FIGURES.sub(lambda marks: f"{marks[1]}\n{figures}\n\n{marks[2]}", text)
+    filled = marks.sub(lambda found: f"{found[1]}\n{figures}\n\n{found[2]}", text, count=1)
     aside.write_text(filled, encoding="utf-8")
     aside.replace(page)
 

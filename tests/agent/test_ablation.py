@@ -91,7 +91,7 @@ def test_the_tables_go_into_the_page(folder: Path, report: dict[str, Any]) -> No
     page = folder / "evidence.md"
     page.write_text("# Evidence\n\n<!-- figures: ablation -->\nold\n<!-- end -->\n\nafter\n")
     for _ in range(2):
-        fill_page(page, report, "agent eval --ablate", "figures/ablation.png")
+        fill_page(page, report, command="agent eval", picture="a.png", section="ablation")
     text = page.read_text()
     assert text.startswith("# Evidence\n\n<!-- figures: ablation -->\n")
     assert text.endswith("<!-- end -->\n\nafter\n")
@@ -99,6 +99,16 @@ def test_the_tables_go_into_the_page(folder: Path, report: dict[str, Any]) -> No
     assert "old" not in text
     assert "point-reach: hierarchy less flat" in text
     assert render_ablation(report).row_count == len(report["cells"])
+
+
+def test_a_page_holds_several_ablations(tmp_path: Path, report: dict[str, Any]) -> None:
+    """Each fills in the marks that are named after it, and leaves the others alone."""
+    page = tmp_path / "evidence.md"
+    kept = "<!-- figures: chain -->\nkept\n<!-- end -->\n"
+    page.write_text(f"<!-- figures: memory -->\n<!-- end -->\n{kept}")
+    fill_page(page, report, command="agent eval", picture="a.png", section="memory")
+    assert page.read_text().endswith(kept)
+    assert page.read_text().count("| flat | asynchronous |") == 1
 
 
 @pytest.mark.parametrize("text", [None, "# Evidence\n", "<!-- figures: ablation -->\n"])
@@ -110,7 +120,7 @@ def test_a_page_without_marks_is_left_alone(
     if text is not None:
         page.write_text(text)
     with pytest.raises(ConfigError, match="needs a line <!-- figures: ablation -->"):
-        fill_page(page, report, "", "")
+        fill_page(page, report, command="", picture="", section="ablation")
     assert not page.exists() or page.read_text() == text
 
 
@@ -118,6 +128,63 @@ def test_the_picture_is_drawn(tmp_path: Path, report: dict[str, Any]) -> None:
     """A panel a suite, and one over the delay."""
     pytest.importorskip("matplotlib")
     assert draw_ablation(report, tmp_path / "a" / "b.png").stat().st_size > 1000
+
+
+def episode(index: int, *, success: bool) -> EpisodeRecord:
+    """An episode of which only the end matters."""
+    return EpisodeRecord(
+        index=index,
+        seed=index,
+        settings_id="",
+        goal="",
+        success=success,
+        reason="",
+        planner_said_done=success,
+        time_to_finish_s=None,
+        duration_s=1.0,
+        subtasks=(),
+        plans_made=1,
+        ticks=1,
+        held_ticks=0,
+        missed_ticks=0,
+        phase="",
+        facts={},
+    )
+
+
+def test_memory_suites_are_told_together_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows over all memory suites count each episode once, beside its own pair; others stay out."""
+    worked = {
+        ("memory-order", REFERENCE): (True, True),
+        ("memory-order", "no_memory"): (True, False),
+        ("memory-other", REFERENCE): (True, False),
+        ("memory-other", "no_memory"): (False, True),
+    }
+
+    def results(grid: Grid, *_: object, **__: object) -> list[tuple[Cell, list[EpisodeRecord]]]:
+        found: list[tuple[Cell, list[EpisodeRecord]]] = []
+        for cell in grid.cells:
+            ends = worked.get((grid.suite, str(cell.labels["condition"])), (True, True))
+            found.append((cell, [episode(n, success=ends[n]) for n in range(2)]))
+        return found
+
+    monkeypatch.setattr("agent.evaluation.ablation.run_grid", results)
+    conditions = [REFERENCE, "no_memory"]
+    chosen = [
+        ablation_grid(
+            suite=suite, episodes=2, seed=0, preset="", overrides=(), conditions=conditions
+        )
+        for suite in ("memory-order", "memory-other", "scene-chain")
+    ]
+    report = run_ablation(chosen, tmp_path / "ablation.json")
+    together = [cell for cell in report["cells"] if cell["suite"] == "2 memory suites"]
+    counted = [(cell["condition"], cell["successes"], cell["n"]) for cell in together[:2]]
+    assert counted == [(REFERENCE, 3, 4), ("no_memory", 2, 4)]
+    pairs = together[1]["against_reference"]
+    assert (pairs["pairs"], pairs["only_reference"], pairs["only_this"]) == (4, 2, 1)
+    assert [goal["reached"] for goal in report["goals"]] == [False, True, True]
 
 
 def row(suite: str, condition: str, successes: int, **more: object) -> dict[str, Any]:

@@ -6,14 +6,15 @@ for people are Protobuf of the schemas that Foxglove publishes. What was flushed
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
-from typing import Any, NamedTuple, Self, cast
+from typing import NamedTuple, Self
 
 import msgspec
 from mcap.writer import CompressionType, Writer
 
+from agent.recording.event_schemas import schema_of
 from agent.recording.foxglove import SchemaName, compressed_image, schema_bytes
 from bridge.trace import TraceEvent
 
@@ -26,14 +27,6 @@ CAMERA = "camera"
 # Raised when a reader of the one before would misunderstand what is written.
 # 2: not every channel is one of events.
 TRACE_FORMAT = 2
-# A number that is not finite is written as null: JSON knows no infinity. `bool` is an `int`.
-_TYPES: tuple[tuple[type, Mapping[str, Any]], ...] = (
-    (bool, {"type": "boolean"}),
-    (int, {"type": ["number", "null"]}),
-    (float, {"type": ["number", "null"]}),
-    (str, {"type": "string"}),
-    (dict, {"type": "object"}),
-)
 
 
 class Anchor(NamedTuple):
@@ -223,28 +216,6 @@ class TraceFile:
         )
         self._channels[node, event.kind] = channel
         return channel
-
-
-def schema_of(event: TraceEvent) -> dict[str, Any]:
-    """A JSON Schema for events of this kind, read off the first one: later ones may say more."""
-    facts = {name: _type_of(value) for name, value in event.facts.items()}
-    return {
-        "title": event.kind,
-        "type": "object",
-        "properties": {"stamp_ns": {"type": "integer"}, **facts},
-        "required": ["stamp_ns"],
-        "additionalProperties": True,
-    }
-
-
-def _type_of(value: object) -> dict[str, Any]:
-    if isinstance(value, list | tuple):
-        items = cast("Sequence[object]", value)
-        return {"type": "array", "items": _type_of(items[0]) if items else {}}
-    for kind, schema in _TYPES:
-        if isinstance(value, kind):
-            return dict(schema)
-    return {}
 
 
 class _WholeWrites:

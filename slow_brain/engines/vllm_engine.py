@@ -8,7 +8,6 @@ import contextlib
 import importlib
 import uuid
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,7 +38,7 @@ from slow_brain.engines.engine import (
     TextPiece,
 )
 from slow_brain.engines.loop_thread import LoopThread
-from slow_brain.engines.model_files import SHIPPED_WEIGHTS, load_config, load_processor
+from slow_brain.engines.model_files import load_config, load_processor, weights_folder
 from slow_brain.engines.settings import checked
 from slow_brain.engines.vllm_settings import engine_arguments, prepare_environment
 
@@ -50,7 +49,8 @@ class VllmEngine:
     """One model in vLLM's `AsyncLLM`.
 
     Args:
-        weights: Folder of the model in Hugging Face layout; the shipped planner's if empty.
+        weights: Folder of the model in Hugging Face layout, or the name of a shipped one; the
+            shipped planner if empty.
         tap: Settings of `LatentTap`; those of the shipped planner if left out.
         threads: CPU threads for the model.
         dtype: Of the weights and the arithmetic.
@@ -82,7 +82,7 @@ class VllmEngine:
         engine_args: Mapping[str, Any] | None = None,
     ) -> None:
         prepare_environment(threads)
-        folder = Path(weights) if weights else SHIPPED_WEIGHTS
+        folder = weights_folder(weights)
         self._tap = SHIPPED_TAP if tap is None else checked(LatentTap, tap, "engine_options.tap")
         self._processor, config = load_processor(folder), load_config(folder)
         check_token(self._processor, self._tap)

@@ -163,7 +163,10 @@ class ChunkSamples:
         pixels = to_pixels(images)
         if is_training:
             gain = torch.from_numpy(random.uniform(0.85, 1.15, (len(pixels), 1, 1, 1))).float()
-            pixels = ((pixels + 1) * gain - 1 + torch.randn_like(pixels) * 0.02).clamp(-1, 1)
+            # Not torch's own numbers, which are the learner's: batches are made beside it.
+            drawn = torch.Generator().manual_seed(int(random.integers(2**63)))
+            grain = torch.randn(pixels.shape, generator=drawn) * 0.02
+            pixels = ((pixels + 1) * gain - 1 + grain).clamp(-1, 1)
         return pixels
 
 

@@ -10,6 +10,7 @@ where the arm will be by then (VLASH, arXiv 2512.01031).
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from fast_brain.training.chunk_samples import ChunkSamples
 from fast_brain.training.frames import load_frames
 from fast_brain.training.latents import LatentLibrary, NoLatents
 from fast_brain.training.policy_figures import held_out_figures
+from fast_brain.training.read_ahead import read_ahead
 from fast_brain.training.skill_reader import SkillReader
 
 _FLOW_DRAWS = 8
@@ -89,19 +91,20 @@ def train_policy(
         run.resume()
     random = np.random.default_rng([settings.seed, run.step])
     average = _Average(network)
-    batches = samples.batches(random)
-    for step in run.steps():
-        given, chunk, skill = next(batches)
-        prefix_rows = _draw_prefixes(settings, _FLOW_DRAWS * len(chunk))
-        loss, figures = learner(given, chunk, skill, prefix_rows)
-        run.learn(loss)
-        average.take()
-        on_step(step, figures)
-        if step % 50 == 0:
-            run.note({f"train {name}": value for name, value in figures.items()})
-        if (step + 1) % settings.schedule.checkpoint_every == 0:
-            run.note(held_out_figures(average.network, samples) | learner.examine(samples))
-            write(average.network, settings.run_folder / "newest", settings)
+    # Held-out samples are drawn meanwhile: of other episodes, by other random numbers.
+    with closing(read_ahead(samples.batches(random))) as batches:
+        for step in run.steps():
+            given, chunk, skill = next(batches)
+            prefix_rows = _draw_prefixes(settings, _FLOW_DRAWS * len(chunk))
+            loss, figures = learner(given, chunk, skill, prefix_rows)
+            run.learn(loss)
+            average.take()
+            on_step(step, figures)
+            if step % 50 == 0:
+                run.note({f"train {name}": value for name, value in figures.items()})
+            if (step + 1) % settings.schedule.checkpoint_every == 0:
+                run.note(held_out_figures(average.network, samples) | learner.examine(samples))
+                write(average.network, settings.run_folder / "newest", settings)
     write(average.network, settings.out, settings)
     draw_curves(settings.run_folder, "policy")
     return settings.out

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import AgentConfig, load_config
+from agent.evaluation.episodes import EPISODE_LIMIT_S
 from agent.evaluation.grid import Cell, Grid, Row, grid_rows, run_grid
-from agent.evaluation.play import EPISODE_LIMIT_S
 from agent.evaluation.records import EpisodeRecord
 from agent.evaluation.statistics import quantile
 from agent.evaluation.suites import find_suite

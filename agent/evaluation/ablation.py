@@ -1,6 +1,5 @@
 """The same brains, seeds and episodes, with one part left out or exchanged: what each part buys."""
 
-import dataclasses
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from agent.evaluation.grid import Cell, Grid, grid_rows, run_grid
 from agent.evaluation.grid import Progress as GridProgress
 from agent.evaluation.records import EpisodeRecord
 from agent.evaluation.report import commit, versions
-from agent.evaluation.statistics import compare_pairs, wilson_interval
+from agent.evaluation.statistics import compare_pairs, summarize, wilson_interval
 from agent.evaluation.suites import find_suite, list_suites
 from bridge.errors import ConfigError
 
@@ -175,13 +174,20 @@ def _together(ended: Sequence[tuple[Grid, Results]]) -> list[dict[str, Any]]:
     chosen = [each for each in ended if fnmatch.fnmatch(each[0].suite, _MEMORY_SUITES)]
     if len(chosen) < 2:  # noqa: PLR2004  # One suite is its own sum.
         return []
-    whole, _ = chosen[0]
-    columns = zip(*(results for _, results in chosen), strict=True)
-    pooled = [
-        (column[0][0], _numbered_on([records for _, records in column], whole.episodes))
+    columns = list(zip(*(results for _, results in chosen), strict=True))
+    episodes = [
+        _numbered_on([records for _, records in column], chosen[0][0].episodes)
         for column in columns
     ]
-    return _compared(dataclasses.replace(whole, suite=f"{len(chosen)} memory suites"), pooled)
+    return [
+        {
+            "suite": f"{len(chosen)} memory suites",
+            **column[0][0].labels,
+            **summarize(records),
+            "against_reference": compare_pairs(episodes[0], records),
+        }
+        for column, records in zip(columns, episodes, strict=True)
+    ]
 
 
 def _numbered_on(books: Sequence[Sequence[EpisodeRecord]], each: int) -> list[EpisodeRecord]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 Facts = Mapping[str, bool | float | str]
+# How long an episode may take, where its suite says nothing else [s of the simulation].
+EPISODE_LIMIT_S = 120.0
 _WORLD = 0
 
 
@@ -34,6 +36,7 @@ class Suite:
     """A named kind of episode, of one kind of robot; `make` takes the evaluation's seed and index.
 
     `robot_options` are laid over the preset's, so that episodes do not get in each other's way.
+    Time is up after `limit_s` of the simulation.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Suite:
     preset: str
     make: Callable[[int, int], Episode]
     robot_options: Mapping[str, object] = field(default_factory=dict[str, object])
+    limit_s: float = EPISODE_LIMIT_S
 
 
 def world_seed(seed: int, index: int) -> int:

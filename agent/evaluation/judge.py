@@ -22,7 +22,7 @@ class Judge:
     def __init__(self, episode: Episode, start_ns: int, limit_s: float) -> None:
         self._episode = episode
         self._start_ns = start_ns
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._chain: _Chain | None = None
         self._met_since_ns: int | None = None
         self._verdict_ns: int | None = None
@@ -81,8 +81,8 @@ class Judge:
             self._end("met", success=True)
         elif not is_met and self._is_overdue(now_ns):
             self._end(_wrong_verdict(phase), success=False)
-        if seconds_between(self._start_ns, now_ns) >= self._limit_s:
-            self._end(f"not met within {self._limit_s:g} s", success=False)
+        if seconds_between(self._start_ns, now_ns) >= self.limit_s:
+            self._end(f"not met within {self.limit_s:g} s", success=False)
 
     def _is_overdue(self, now_ns: int) -> bool:
         """Whether the world had its time to follow the planner's verdict."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from agent.config import AgentConfig
-from agent.evaluation.episodes import Episode
+from agent.evaluation.episodes import EPISODE_LIMIT_S, Episode
 from agent.evaluation.judge import Judge
 from agent.evaluation.motion import MotionMeter
 from agent.evaluation.records import EpisodeRecord
@@ -15,7 +15,6 @@ from bridge.messages import Goal, LoopStatus, PlanningStatus
 from fast_brain.robot_choice import read_robot_spec
 from slow_brain.config import SlowBrainConfig
 
-EPISODE_LIMIT_S = 120.0
 _STOPPED = "somebody wants the evaluation to end"
 
 
@@ -57,6 +56,7 @@ def play_episode(
     episode: Episode,
     *,
     settings_id: str,
+    limit_s: float = EPISODE_LIMIT_S,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> EpisodeRecord:
     """Run one episode to its end.
@@ -65,6 +65,7 @@ def play_episode(
         config: From `episode_config`.
         episode: What to do and how to judge.
         settings_id: Kept in the record.
+        limit_s: When time is up [s of the simulation].
         should_stop: Asked all the time; True ends the episode.
 
     Raises:
@@ -77,19 +78,25 @@ def play_episode(
     runtime = LocalRuntime(build_graph(config))
     runtime.start()
     try:
-        judge = _follow(runtime, episode, meter, should_stop)
+        judge = Judge(episode, runtime.clock.now_ns(), limit_s)
+        _follow(runtime, episode, judge, meter, should_stop)
         return _record(runtime, episode, judge, meter, settings_id)
     finally:
         runtime.stop()
 
 
 def _follow(
-    runtime: LocalRuntime, episode: Episode, meter: MotionMeter, should_stop: Callable[[], bool]
-) -> Judge:
-    start_ns = runtime.clock.now_ns()
-    judge = Judge(episode, start_ns, EPISODE_LIMIT_S)
+    runtime: LocalRuntime,
+    episode: Episode,
+    judge: Judge,
+    meter: MotionMeter,
+    should_stop: Callable[[], bool],
+) -> None:
     goal = Goal(
-        text=episode.goal, id=f"episode-{episode.index}", source="evaluation", stamp_ns=start_ns
+        text=episode.goal,
+        id=f"episode-{episode.index}",
+        source="evaluation",
+        stamp_ns=runtime.clock.now_ns(),
     )
     runtime.publish("goal", goal)
     seen = [0]
@@ -106,12 +113,11 @@ def _follow(
         return judge.is_over
 
     try:
-        runtime.run_until(is_over, EPISODE_LIMIT_S + 1.0)
+        runtime.run_until(is_over, judge.limit_s + 1.0)
     except EvaluationStopped:
         raise
     except RuntimeStopped as stopped:
         judge.give_up(f"the run ended: {stopped.reason}")
-    return judge
 
 
 def _planning_of(runtime: LocalRuntime, goal: Goal) -> PlanningStatus | None:

@@ -19,7 +19,6 @@ import msgspec
 from agent.config import AgentConfig, check_settings
 from agent.evaluation.judge import SETTLED_S, VERDICT_GRACE_S
 from agent.evaluation.play import (
-    EPISODE_LIMIT_S,
     EvaluationStopped,
     episode_config,
     play_episode,
@@ -48,7 +47,7 @@ class Evaluation:
     def settings_id(self) -> str:
         """Names everything that changes an episode, so that results are never mixed."""
         settings = self.config.model_dump(exclude={"serve", "recording"}, mode="json")
-        rules = [EPISODE_LIMIT_S, SETTLED_S, VERDICT_GRACE_S]
+        rules = [find_suite(self.suite).limit_s, SETTLED_S, VERDICT_GRACE_S]
         text = msgspec.json.encode([self.suite, self.seed, settings, rules], order="deterministic")
         return hashlib.sha256(text).hexdigest()[:12]
 
@@ -103,7 +102,11 @@ def _play(
     episode = suite.make(evaluation.seed, index)
     config = episode_config(evaluation.config, suite, episode)
     return play_episode(
-        config, episode, settings_id=evaluation.settings_id, should_stop=should_stop
+        config,
+        episode,
+        settings_id=evaluation.settings_id,
+        limit_s=suite.limit_s,
+        should_stop=should_stop,
     )
 
 

@@ -9,13 +9,15 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
-from agent.evaluation.episodes import Episode, Facts, Suite, world_seed
+from agent.evaluation.episodes import EPISODE_LIMIT_S, Episode, Facts, Suite, world_seed
 from agent.worlds.scene.memory_tasks import KINDS, MemoryKind, MemoryTask, Step, sample_memory_task
 from agent.worlds.scene.memory_tasks_history import History, MemoryFacts
 from agent.worlds.scene.memory_tasks_language import sample_memory_phrasing
 from agent.worlds.scene.memory_tasks_oracle import PRESS, PUT_CUBE
 
 _TASK, _PHRASING = 2, 3
+# Some four times what the demonstrator takes, but for the long row of errands [s].
+_LIMIT_S = 60.0
 _WHAT: Mapping[MemoryKind, str] = {
     "put-back": "move the cube, then put it back where it was at the start",
     "count": "open and close, or press, as many times as was said",
@@ -60,6 +62,7 @@ def memory_suites() -> tuple[Suite, ...]:
             preset="memory",
             make=_Maker(kind),
             robot_options=alone,
+            limit_s=EPISODE_LIMIT_S if kind == "gap" else _LIMIT_S,
         )
         for kind in KINDS
     )

@@ -21,6 +21,9 @@ FINE_TUNING = 0.5
 # Pictures of scenes that nobody played, for the planner's first look; and of those that are asked
 # about memory tasks, where there are demonstrations of such.
 STILLS, MEMORY_STILLS = 9000, 5000
+# Where there are, so many of the moments of other demonstrations are asked about: what was learnt
+# before is not forgotten, and most exercises are of what is new.
+SCENE_SHARE = 0.4
 _HELD_OUT_SHARE = 0.08
 
 
@@ -63,25 +66,36 @@ def _have_memory_tasks(datasets: list[Path]) -> bool:
     return any(first is not None and "memory_task" in first[1] for first in firsts)
 
 
+def _prompt(datasets: list[Path]) -> str:
+    """What brains that learn from these demonstrations are asked with."""
+    from slow_brain.prompt import MEMORY_PROMPT, SHIPPED_PROMPT
+
+    return MEMORY_PROMPT if _have_memory_tasks(datasets) else SHIPPED_PROMPT
+
+
 def train_planner(plan: TrainingPlan, on_step: OnStep) -> Path:
     """Train the slow brain; returns the weights' folder.
 
     Raises:
         ConfigError: There are no demonstrations.
     """
-    from agent.demos.planner_examples import build_examples
+    from agent.demos.planner_examples import Asking, build_examples
     from slow_brain.training.planner import PlannerTraining
     from slow_brain.training.planner import train_planner as train
 
     episodes = _require_demonstrations(plan.datasets)
     examples = plan.work / "planner_examples.parquet"
     if not (plan.resume and examples.is_file()):
+        have_memory = _have_memory_tasks(plan.datasets)
         build_examples(
             plan.datasets,
             examples,
             plan.seed,
+            asking=Asking(
+                prompt=_prompt(plan.datasets), scene_share=SCENE_SHARE if have_memory else 1.0
+            ),
             still_count=STILLS,
-            memory_still_count=MEMORY_STILLS if _have_memory_tasks(plan.datasets) else 0,
+            memory_still_count=MEMORY_STILLS if have_memory else 0,
         )
     settings = PlannerTraining(
         examples=examples,
@@ -112,7 +126,13 @@ def train_policy(plan: TrainingPlan, planner: Path, on_step: OnStep) -> Path:
     _require_demonstrations(plan.datasets)
     latents = plan.work / "latents.npz"
     if not (plan.resume and latents.is_file()):
-        build_latents(plan.datasets, planner, latents, lambda count: on_step(-count, {}))
+        build_latents(
+            plan.datasets,
+            planner,
+            latents,
+            lambda count: on_step(-count, {}),
+            prompt=_prompt(plan.datasets),
+        )
     words = plan.work / "policy_words"
     first = (words, words / "weights", None, None, WORDS_STEPS, WORDS_RATE)
     start = plan.start_from or words / "weights"

@@ -1,7 +1,8 @@
 """The planner's text, field by field: read while it is being written, checked when it ends.
 
 The fields and their order are those of Embodied Chain-of-Thought (ECoT, arXiv 2407.08693), up to
-the subtask; DONE says whether the subtask under way is over.
+the subtask; DONE says whether the subtask under way is over. A small model does better when it
+looks before it plans: what it has written down about the picture is what its plan follows from.
 """
 
 from typing import Annotated, Self
@@ -13,6 +14,7 @@ from slow_brain.prompts.finished_summary import NOTHING
 from slow_brain.prompts.reply import NotAPlanError, ReplyRules, check_length, checked_steps
 
 FIELDS = ("TASK", "PLAN", "VISIBLE OBJECTS", "SUBTASK REASONING", "DONE", "SUBTASK")
+LOOK_FIRST = ("TASK", "VISIBLE OBJECTS", "DONE", "SUBTASK REASONING", "PLAN", "SUBTASK")
 _SEPARATOR = ": "
 _YES_NO = {"yes": True, "no": False}
 
@@ -55,23 +57,23 @@ class ParsedThought(BaseModel):
             raise ValueError(f"the plan begins with {first!r}, but the subtask is {self.subtask!r}")
         return self
 
-    def text(self) -> str:
-        """Return it as a planner writes it, one field a line."""
-        values = (
-            self.task,
-            "; ".join(self.plan) or NOTHING,
-            self.visible_objects,
-            self.subtask_reasoning,
-            "yes" if self.is_current_done else "no",
-            self.subtask or NOTHING,
-        )
-        return "\n".join(
-            f"{name}{_SEPARATOR}{value}" for name, value in zip(FIELDS, values, strict=True)
-        )
+    def text(self, fields: tuple[str, ...] = FIELDS) -> str:
+        """Return it as a planner writes it, one field a line, in the order of ``fields``."""
+        values = {
+            "TASK": self.task,
+            "PLAN": "; ".join(self.plan) or NOTHING,
+            "VISIBLE OBJECTS": self.visible_objects,
+            "SUBTASK REASONING": self.subtask_reasoning,
+            "DONE": "yes" if self.is_current_done else "no",
+            "SUBTASK": self.subtask or NOTHING,
+        }
+        return "\n".join(f"{name}{_SEPARATOR}{values[name]}" for name in fields)
 
 
 class EcotForm:
-    """Asks for the six fields, one a line."""
+    """Asks for the six fields, one a line, in ECoT's order."""
+
+    fields = FIELDS
 
     def schema(self, skills: tuple[str, ...]) -> None:  # noqa: ARG002  # As every form is asked.
         """None: lines are not JSON."""
@@ -79,14 +81,21 @@ class EcotForm:
 
     def reader(self, rules: ReplyRules) -> "ThoughtParser":
         """A reader for one reply."""
-        return ThoughtParser(rules)
+        return ThoughtParser(rules, self.fields)
+
+
+class LookFirstForm(EcotForm):
+    """Asks for the same fields, what is seen and whether it is done before the plan."""
+
+    fields = LOOK_FIRST
 
 
 class ThoughtParser:
     """Reads one answer in pieces, however they are cut; tells a field when its line ends."""
 
-    def __init__(self, rules: ReplyRules) -> None:
+    def __init__(self, rules: ReplyRules, fields: tuple[str, ...] = FIELDS) -> None:
         self._rules = rules
+        self._fields = fields
         self._text = ""
         self._told_lines = 0
 
@@ -133,7 +142,7 @@ class ThoughtParser:
         thoughts: list[Thought] = []
         for line in new:
             name, separator, value = line.partition(_SEPARATOR)
-            if separator and name in FIELDS:
+            if separator and name in self._fields:
                 thoughts.append(
                     Thought(
                         field=name,
@@ -148,8 +157,9 @@ class ThoughtParser:
         lines = [line for line in self._text.strip().split("\n") if line.strip()]
         parts = [line.partition(_SEPARATOR) for line in lines]
         names = tuple(name for name, _, _ in parts)
-        if names != FIELDS:
-            raise self._refusal(f"the fields {', '.join(FIELDS)}", ", ".join(names) or "nothing")
+        if names != self._fields:
+            wanted = f"the fields {', '.join(self._fields)}"
+            raise self._refusal(wanted, ", ".join(names) or "nothing")
         values = {name: value.strip() for name, _, value in parts}
         empty = [name for name, value in values.items() if not value]
         if empty:

@@ -7,6 +7,7 @@ The text itself is `prompts/tandem.md`.
 from collections.abc import Sequence
 from functools import cache
 
+from slow_brain.chain_of_thought import FIELDS, LOOK_FIRST
 from slow_brain.prompts.finished_summary import NOTHING
 from slow_brain.prompts.prompt_file import Prompt, PromptValues, load_prompt
 
@@ -16,6 +17,7 @@ __all__ = [
     "MEMORY_PROMPT",
     "NOTHING",
     "SHIPPED_PROMPT",
+    "answer_fields",
     "planner_prompt",
 ]
 
@@ -23,7 +25,7 @@ IMAGE_TOKEN = "<image>"  # noqa: S105 - a placeholder in text, not a secret.
 # The declared token whose last-layer hidden state is the cognitive latent; it ends every answer.
 ACT_TOKEN = "<act>"  # noqa: S105 - as above.
 SHIPPED_PROMPT = "tandem"
-# The same for tasks that want counting: it tells more of what is finished.
+# For memory tasks: it tells more of what is finished, and has the model look before it plans.
 MEMORY_PROMPT = "memory"
 
 
@@ -34,6 +36,11 @@ def planner_prompt(
     values = PromptValues(goal=goal, finished=finished, current=current)
     (turn,) = _read(prompt).turns(values)
     return f"{turn.text}{IMAGE_TOKEN}\n"
+
+
+def answer_fields(prompt: str) -> tuple[str, ...]:
+    """The order in which a shipped prompt has its answer's fields written."""
+    return LOOK_FIRST if _read(prompt).settings.reply == "look_first" else FIELDS
 
 
 @cache

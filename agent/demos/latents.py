@@ -23,7 +23,7 @@ from agent.worlds.scene.tasks import SceneGoal
 from fast_brain.robots.scene_facts import SceneFacts
 from slow_brain.checkpoint import load
 from slow_brain.decoding import GreedyDecoder
-from slow_brain.prompt import MEMORY_PROMPT, NOTHING, planner_prompt
+from slow_brain.prompt import MEMORY_PROMPT, NOTHING, SHIPPED_PROMPT, planner_prompt
 from slow_brain.training.examples import pad_questions, to_pixels, tokenize_question
 
 # The planner looks this often [frames of 50 ms] while latents are made.
@@ -43,17 +43,23 @@ class _Look:
     subtask: str
 
 
-def _looks(root: Path, first_number: int, random: np.random.Generator) -> Iterator[_Look]:
+def _looks(
+    root: Path, first_number: int, random: np.random.Generator, prompt: str
+) -> Iterator[_Look]:
     for offset, episode in enumerate(recorded_episodes(root)):
         table, info = read_episode(root, episode)
         if table.num_rows == 0 or ("memory_task" in info and not info["success"]):
             continue
         for row in table.to_pylist()[::FRAME_STRIDE]:
-            yield _look(row, info, first_number + offset, random)
+            yield _look(row, info, first_number + offset, random, prompt)
 
 
 def _look(
-    row: dict[str, Any], info: dict[str, Any], episode: int, random: np.random.Generator
+    row: dict[str, Any],
+    info: dict[str, Any],
+    episode: int,
+    random: np.random.Generator,
+    prompt: str,
 ) -> _Look:
     if (task := task_of(info)) is not None:
         return _memory_look(row, info, task, episode)
@@ -65,8 +71,8 @@ def _look(
         episode,
         row["frame_index"],
         row["observation.images.front"]["bytes"],
-        planner_prompt(info["goal_text"], row["finished"], current),
-        thought_text(goal, facts, current, is_done=is_done),
+        planner_prompt(info["goal_text"], row["finished"], current, prompt),
+        thought_text(goal, facts, current, is_done=is_done, prompt=prompt),
         chosen_subtask(goal, facts, current, is_done=is_done) or NOTHING,
     )
 
@@ -87,9 +93,22 @@ def _memory_look(
 
 
 def build_latents(
-    sources: list[Path], weights: Path, out: Path, on_progress: Callable[[int], None]
+    sources: list[Path],
+    weights: Path,
+    out: Path,
+    on_progress: Callable[[int], None],
+    *,
+    prompt: str = SHIPPED_PROMPT,
 ) -> int:
-    """Write the latents of every demonstration as one ``npz``; returns how many there are."""
+    """Write the latents of every demonstration as one ``npz``; returns how many there are.
+
+    Args:
+        sources: Recorded datasets.
+        weights: Of the planner.
+        out: The file to write.
+        on_progress: Told how many there are by now.
+        prompt: What the planner is asked with, but for memory tasks, which have their own.
+    """
     model, processor = load(weights)
     decoder = GreedyDecoder(model, processor)
     random = np.random.default_rng(0)
@@ -97,7 +116,7 @@ def build_latents(
     batch: list[_Look] = []
     number = count = 0
     for source in sources:
-        for look in _looks(source, number, random):
+        for look in _looks(source, number, random, prompt):
             batch.append(look)
             if len(batch) == _BATCH:
                 _keep(batch, decoder, processor.tokenizer, kept)

@@ -25,7 +25,7 @@ from agent.worlds.scene.memory_tasks_plan import (
 from fast_brain.robots.scene_facts import SceneFacts
 from fast_brain.robots.scene_memory_skills import PRESS_LIGHTS, PRESS_OTHER
 from slow_brain.chain_of_thought import ParsedThought
-from slow_brain.prompt import MEMORY_PROMPT, planner_prompt
+from slow_brain.prompt import MEMORY_PROMPT, answer_fields, planner_prompt
 
 # A plan names so many steps at most: the rest are in the task, and a plan is made anew soon.
 _STEPS_NAMED = 2
@@ -62,7 +62,7 @@ def task_of(info: Mapping[str, Any]) -> MemoryTask | None:
 
 
 def memory_thought(task: MemoryTask, present: Present, notes: Notes) -> tuple[str, str | None]:
-    """The chain of thought of who sees the present alone (ECoT order), and the step it decides."""
+    """The chain of thought of who sees the present alone, and the step it decides."""
     current = notes.current
     is_done = current is not None and is_step_done(
         current, present.memory, present.gripper_position_m
@@ -77,7 +77,7 @@ def memory_thought(task: MemoryTask, present: Present, notes: Notes) -> tuple[st
         subtask_reasoning=_reason(task, present.memory, notes),
         is_current_done=is_done,
         subtask=left[0] if left else None,
-    ).text()
+    ).text(answer_fields(MEMORY_PROMPT))
     return text, left[0] if left else None
 
 

@@ -7,7 +7,7 @@ its own episode, and others that were never demonstrated there.
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,7 @@ from agent.worlds.scene.language import sample_phrasing
 from agent.worlds.scene.tasks import SceneGoal, next_subtask, remaining_subtasks, sample_goal
 from fast_brain.robots.scene_facts import SKILLS, STORE_CUBE, SceneFacts, holds
 from slow_brain.chain_of_thought import ParsedThought
-from slow_brain.prompt import planner_prompt
+from slow_brain.prompt import SHIPPED_PROMPT, answer_fields, planner_prompt
 
 FRAME_STRIDE = 5
 QUESTIONS_PER_FRAME = 4
@@ -41,8 +41,26 @@ _AROUND_CHANGE = 3
 _STILL_EPISODE = -1
 
 
-def thought_text(goal: SceneGoal, facts: SceneFacts, current: str | None, *, is_done: bool) -> str:
-    """Return the chain of thought an expert would write (ECoT order)."""
+class Asking(NamedTuple):
+    """How a frame is asked about: in a prompt, and in which phrasings.
+
+    Of the moments of episodes without a memory task only ``scene_share`` are asked about.
+    """
+
+    prompt: str = SHIPPED_PROMPT
+    held_out: bool = False
+    scene_share: float = 1.0
+
+
+def thought_text(
+    goal: SceneGoal,
+    facts: SceneFacts,
+    current: str | None,
+    *,
+    is_done: bool,
+    prompt: str = SHIPPED_PROMPT,
+) -> str:
+    """Return the chain of thought an expert would write, in the order that a prompt asks for."""
     subtask = chosen_subtask(goal, facts, current, is_done=is_done)
     plan = remaining_subtasks(goal, facts)
     if subtask is not None and (not plan or plan[0] != subtask):
@@ -54,7 +72,7 @@ def thought_text(goal: SceneGoal, facts: SceneFacts, current: str | None, *, is_
         subtask_reasoning=_reason(facts, subtask),
         is_current_done=is_done,
         subtask=subtask,
-    ).text()
+    ).text(answer_fields(prompt))
 
 
 def chosen_subtask(
@@ -86,10 +104,10 @@ def questions(
     row: dict[str, Any],
     info: dict[str, Any],
     random: np.random.Generator,
-    *,
-    held_out: bool,
+    asking: Asking,
 ) -> Iterator[dict[str, Any]]:
     """Yield the frame's own question, then others about the same picture."""
+    prompt, held_out, _ = asking
     told = json.loads(row["facts"])
     facts, first = scene_facts(told), 0
     if "cube_spot" in told:
@@ -110,8 +128,8 @@ def questions(
         subtask = chosen_subtask(goal, facts, current, is_done=is_done)
         text = sample_phrasing(goal, random, held_out=held_out)
         yield {
-            "prompt": planner_prompt(text, finished, current),
-            "answer": thought_text(goal, facts, current, is_done=is_done),
+            "prompt": planner_prompt(text, finished, current, prompt),
+            "answer": thought_text(goal, facts, current, is_done=is_done, prompt=prompt),
             "facts": facts_vector(facts, subtask, is_done=is_done).tolist(),
         }
 
@@ -135,7 +153,7 @@ def build_examples(
     seed: int,
     *,
     first: int = 0,
-    held_out: bool = False,
+    asking: Asking = Asking(),  # noqa: B008  # Immutable.
     still_count: int = 0,
     memory_still_count: int = 0,
 ) -> int:
@@ -146,8 +164,8 @@ def build_examples(
         out: The parquet file to write.
         seed: Fixes which questions are asked.
         first: Leave out the episodes numbered below this.
-        held_out: Ask in the phrasings kept for testing, about evenly spaced moments. Otherwise
-            moments around a change come more often: there a planner errs.
+        asking: How. In phrasings kept for testing moments are evenly spaced; otherwise those
+            around a change come more often: there a planner errs.
         still_count: Add so many pictures of scenes that nobody played, as episode -1.
         memory_still_count: And so many that are asked about memory tasks.
 
@@ -161,10 +179,10 @@ def build_examples(
         recorded = recorded_episodes(source)
         for number, episode in enumerate(recorded, start=offset):
             if number >= first:
-                rows += _exercises(source, episode, number, random, held_out=held_out)
+                rows += _exercises(source, episode, number, random, asking)
         offset += len(recorded)
     for row, info in (*stills(still_count, seed), *memory_stills(memory_still_count, seed)):
-        rows.append(_exercise(row, info, _STILL_EPISODE, random, held_out=held_out))
+        rows.append(_exercise(row, info, _STILL_EPISODE, random, asking))
     out.parent.mkdir(parents=True, exist_ok=True)
     # Aside, then into place: training that is resumed takes what is there for whole.
     aside = out.with_suffix(".partial")
@@ -174,14 +192,15 @@ def build_examples(
 
 
 def _exercises(
-    source: Path, episode: int, number: int, random: np.random.Generator, *, held_out: bool
+    source: Path, episode: int, number: int, random: np.random.Generator, asking: Asking
 ) -> Iterator[dict[str, Any]]:
     table, info = read_episode(source, episode)
     if table.num_rows == 0:
         return
-    rows = table.to_pylist()
-    for index in moments(rows, random, are_changes_dense=not held_out):
-        yield _exercise(rows[index], info, number, random, held_out=held_out)
+    rows, share = table.to_pylist(), 1.0 if task_of(info) else asking.scene_share
+    for index in moments(rows, random, are_changes_dense=not asking.held_out):
+        if share >= 1 or random.random() < share:
+            yield _exercise(rows[index], info, number, random, asking)
 
 
 def moments(
@@ -202,12 +221,11 @@ def _exercise(
     info: dict[str, Any],
     episode: int,
     random: np.random.Generator,
-    *,
-    held_out: bool,
+    asking: Asking,
 ) -> dict[str, Any]:
     return {
         "image": row["observation.images.front"]["bytes"],
         "episode": episode,
         "frame": row["frame_index"],
-        "questions": list(questions(row, info, random, held_out=held_out)),
+        "questions": list(questions(row, info, random, asking)),
     }

@@ -24,7 +24,6 @@ from bridge.errors import ConfigError, ContractError
 from bridge.messages import Latent, Plan, PlanRequest, Subtask, Thought, WorldReport
 from bridge.specs import LatentSpec, PlannerSpec
 from fast_brain.robots.scene_facts import SKILLS, SceneFacts
-from slow_brain.chain_of_thought import FIELDS
 from slow_brain.checkpoint import IMAGE_TOKENS, LATENT_WIDTH, load
 from slow_brain.decoding import GreedyDecoder
 from slow_brain.engines.model_files import weights_folder
@@ -63,6 +62,7 @@ class OraclePlanner:
         symbols: The goal as data (`Episode.symbols`); filled in by the evaluation.
         words: "right", or "scrambled" for another skill in the stead of each right one.
         weights: Folder of the planner's model, whose latents are handed over; the shipped if empty.
+        prompt: What the model is asked with.
         subtask_timeout_s: How long a subtask may take before it has failed [s].
         ignored: Settings of the planner that it stands for, and that it has no use for.
     """
@@ -73,6 +73,7 @@ class OraclePlanner:
         symbols: Mapping[str, Any] | None = None,
         words: Literal["right", "scrambled"] = "right",
         weights: str = "",
+        prompt: str = SHIPPED_PROMPT,
         subtask_timeout_s: float = 30.0,
         **ignored: object,
     ) -> None:
@@ -88,6 +89,7 @@ class OraclePlanner:
         self._task = None if task is None else msgspec.convert(task, MemoryTask)
         self._goal = SceneGoal(**symbols.get("goal", {}))
         self._is_scrambled = words == "scrambled"
+        self._prompt = prompt if task is None else MEMORY_PROMPT
         model, self._processor = load(weights_folder(weights))
         self._decoder = GreedyDecoder(model, self._processor)
         self._subtask_timeout_s = subtask_timeout_s
@@ -112,8 +114,8 @@ class OraclePlanner:
         """
         thought = self._thought(request)
         fields = dict(line.split(": ", 1) for line in thought.split("\n"))
-        for field in FIELDS:
-            yield Thought(field=field, text=fields[field], plan_id=request.plan_id, stamp_ns=0)
+        for field, value in fields.items():
+            yield Thought(field=field, text=value, plan_id=request.plan_id, stamp_ns=0)
         steps = [] if fields["PLAN"] == NOTHING else fields["PLAN"].split("; ")
         yield self._plan(request, steps, is_done=fields["DONE"] == "yes")
         yield self._latent(request, thought, steps)
@@ -134,7 +136,7 @@ class OraclePlanner:
             text, _ = memory_thought(self._task, present, Notes(finished, current))
         else:
             is_done = current is not None and is_subtask_done(current, scene, position_m)
-            text = thought_text(self._goal, scene, current, is_done=is_done)
+            text = thought_text(self._goal, scene, current, is_done=is_done, prompt=self._prompt)
         return _scrambled(text) if self._is_scrambled else text
 
     def _plan(self, request: PlanRequest, steps: list[str], *, is_done: bool) -> Plan:
@@ -154,10 +156,9 @@ class OraclePlanner:
         )
 
     def _latent(self, request: PlanRequest, thought: str, steps: list[str]) -> Latent:
-        name = SHIPPED_PROMPT if self._task is None else MEMORY_PROMPT
         finished = [subtask.text for subtask in request.finished]
         current = None if request.current is None else request.current.text
-        prompt = planner_prompt(request.goal.text, finished, current, name)
+        prompt = planner_prompt(request.goal.text, finished, current, self._prompt)
         image = request.observation.images.get("front")
         if image is None:
             raise ContractError(leaf="observation.images.front", expected="a picture", got="none")

@@ -12,11 +12,12 @@ pytest.importorskip("ogbench")
 from agent.demos.dataset import read_episode
 from agent.demos.latents import _look
 from agent.demos.memory_examples import made_up_questions, task_of
-from agent.demos.planner_examples import questions
+from agent.demos.planner_examples import Asking, questions
 from agent.demos.planner_facts import UNKNOWN
 from agent.demos.series import record_series
 from bridge import ConfigError
 from fast_brain.robots.scene_memory_skills import MEMORY_SKILLS, PRESS_OTHER
+from slow_brain.prompt import MEMORY_PROMPT
 from slow_brain.training.planner import FACT_CLASSES
 from tests.agent.demos.conftest import FlatCamera
 
@@ -66,7 +67,7 @@ def test_every_row_makes_exercises(recorded: tuple[Path, dict[str, Any]]) -> Non
     table, info = read_episode(recorded[0], 0)
     random = np.random.default_rng(0)
     for row in table.to_pylist()[::20]:
-        asked = list(questions(row, info, random, held_out=False))
+        asked = list(questions(row, info, random, Asking(MEMORY_PROMPT)))
         assert len(asked) == 4
         for question in asked:
             assert question["answer"].startswith("TASK: ")
@@ -92,7 +93,7 @@ def test_looks_at_a_demonstration_say_what_a_planner_can_know(
     table, info = read_episode(recorded[0], 0)
     rows = table.to_pylist()
     random = np.random.default_rng(0)
-    looks = [_look(row, info, 0, random) for row in rows[::8]]
+    looks = [_look(row, info, 0, random, MEMORY_PROMPT) for row in rows[::8]]
     assert looks[0].subtask == rows[0]["subtask"]
     assert "current: nothing" in looks[0].prompt
     assert any(look.subtask.startswith(PRESS_OTHER) for look in looks)

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from agent.demos.planner_examples import questions
+from agent.demos.planner_examples import Asking, questions
 from fast_brain.robots.scene_facts import SceneFacts
 
 
@@ -43,7 +43,7 @@ def test_a_still_can_be_asked_about() -> None:
     random = np.random.default_rng(0)
     under_way = set[bool]()
     for row, info in stills(8, 2):
-        asked = list(questions(row, info, random, held_out=False))
+        asked = list(questions(row, info, random, Asking()))
         assert all(question["answer"].startswith("TASK: ") for question in asked)
         under_way.add(row["subtask"] is None)
     assert under_way == {True, False}

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bridge.clock import ManualClock
 from bridge.messages import Thought
 from bridge.plugins import make_plugin
+from slow_brain.chain_of_thought import LOOK_FIRST
 from slow_brain.prompts.reply import (
     LONGEST_STEP,
     LONGEST_TEXT,
@@ -50,8 +51,12 @@ def read(
     return told + reader.close(), reader.finish()
 
 
+LOOKED = "\n".join(
+    next(line for line in ECOT.split("\n") if line.startswith(f"{field}: ")) for field in LOOK_FIRST
+)
 GOOD = {
     "ecot": ("ecot", ECOT),
+    "look first": ("look_first", LOOKED),
     "json": ("json_plan", JSON),
     "json in a fence": ("json_plan", f"```json\n{JSON}\n```"),
     "json on one line": ("json_plan", json.dumps(json.loads(JSON))),
@@ -80,6 +85,8 @@ def test_how_a_reply_is_cut_makes_no_difference(form: str, text: str, cuts: list
 
 REFUSED = {
     "ecot empty": ("ecot", ""),
+    "ecot that looks first": ("ecot", LOOKED),
+    "look first, but as ecot": ("look_first", ECOT),
     "ecot prose": ("ecot", "Sure! First I would open the drawer."),
     "ecot in another language": ("ecot", ECOT.replace("TASK", "AUFGABE").replace("DONE", "FERTIG")),
     "json empty": ("json_plan", ""),
@@ -115,7 +122,7 @@ def test_what_is_no_plan_is_refused_with_all_of_its_text(form: str, text: str) -
     assert caught.value.__notes__ == [text]
 
 
-@pytest.mark.parametrize("form", ["ecot", "json_plan", "plain_list"])
+@pytest.mark.parametrize("form", ["ecot", "look_first", "json_plan", "plain_list"])
 def test_a_looping_reply_is_stopped_while_it_is_written(form: str) -> None:
     """A model that repeats itself is refused at the longest length a plan may have."""
     with pytest.raises(NotAPlanError, match=f"at most {LONGEST_TEXT} characters"):

@@ -89,8 +89,22 @@ def train_policy(
     run = TrainingRun(settings.run_folder, learner, optimizer, settings.schedule)
     if resume:
         run.resume()
-    random = np.random.default_rng([settings.seed, run.step])
     average = _Average(network)
+    _learn(run, learner, average, samples, settings, on_step)
+    write(average.network, settings.out, settings)
+    draw_curves(settings.run_folder, "policy")
+    return settings.out
+
+
+def _learn(  # noqa: PLR0917  # One caller, which names the same things in the same order.
+    run: TrainingRun,
+    learner: "_Learner",
+    average: "_Average",
+    samples: ChunkSamples,
+    settings: PolicyTraining,
+    on_step: Callable[[int, dict[str, float]], None],
+) -> None:
+    random = np.random.default_rng([settings.seed, run.step])
     # Held-out samples are drawn meanwhile: of other episodes, by other random numbers.
     with closing(read_ahead(samples.batches(random))) as batches:
         for step in run.steps():
@@ -105,9 +119,6 @@ def train_policy(
             if (step + 1) % settings.schedule.checkpoint_every == 0:
                 run.note(held_out_figures(average.network, samples) | learner.examine(samples))
                 write(average.network, settings.run_folder / "newest", settings)
-    write(average.network, settings.out, settings)
-    draw_curves(settings.run_folder, "policy")
-    return settings.out
 
 
 class _Learner(nn.Module):

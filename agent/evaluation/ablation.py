@@ -55,6 +55,8 @@ def ablation_grid(
 ) -> Grid:
     """A cell for each condition; and for each delay of the planner, waited for and not.
 
+    With every condition, or with any delay, there is one that waits at the preset's own delay.
+
     Args:
         suite: Whose episodes.
         episodes: How many.
@@ -71,7 +73,8 @@ def ablation_grid(
     own = _SCENE_PRESET if known.robot_kind == _SCENE else known.preset
     base = load_config(preset or own, overrides)
     cells = [_cell(name, CONDITIONS[name].change(base)) for name in conditions]
-    for coupling in COUPLINGS:
+    does_wait = bool(delays_s) or set(conditions) == set(CONDITIONS)
+    for coupling in COUPLINGS if does_wait else ():
         reference = CONDITIONS[REFERENCE].change(base)
         for delay_s in dict.fromkeys((*delays_s, *_own_delay(base, coupling))):
             cell = _cell(REFERENCE, with_planner_delay(reference, delay_s, coupling))

@@ -39,6 +39,7 @@ def grids(episodes: int = 1) -> list[Grid]:
         preset="point_arm",
         overrides=REACHING,
         conditions=[REFERENCE, "flat", "window"],
+        delays_s=[0.1],
     )
     return [grid]
 

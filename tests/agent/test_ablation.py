@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eval_examples import example_record
 from typer.testing import CliRunner
 
 from agent.cli import app
@@ -131,28 +132,6 @@ def test_the_picture_is_drawn(tmp_path: Path, report: dict[str, Any]) -> None:
     assert draw_ablation(report, tmp_path / "a" / "b.png").stat().st_size > 1000
 
 
-def episode(index: int, *, success: bool) -> EpisodeRecord:
-    """An episode of which only the end matters."""
-    return EpisodeRecord(
-        index=index,
-        seed=index,
-        settings_id="",
-        goal="",
-        success=success,
-        reason="",
-        planner_said_done=success,
-        time_to_finish_s=None,
-        duration_s=1.0,
-        subtasks=(),
-        plans_made=1,
-        ticks=1,
-        held_ticks=0,
-        missed_ticks=0,
-        phase="",
-        facts={},
-    )
-
-
 def test_memory_suites_are_told_together_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,7 +147,7 @@ def test_memory_suites_are_told_together_as_well(
         found: list[tuple[Cell, list[EpisodeRecord]]] = []
         for cell in grid.cells:
             ends = worked.get((grid.suite, str(cell.labels["condition"])), (True, True))
-            found.append((cell, [episode(n, success=ends[n]) for n in range(2)]))
+            found.append((cell, [example_record(index=n, success=ends[n]) for n in range(2)]))
         return found
 
     monkeypatch.setattr("agent.evaluation.ablation.run_grid", results)

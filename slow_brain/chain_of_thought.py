@@ -14,7 +14,7 @@ from slow_brain.prompts.finished_summary import NOTHING
 from slow_brain.prompts.reply import NotAPlanError, ReplyRules, check_length, checked_steps
 
 FIELDS = ("TASK", "PLAN", "VISIBLE OBJECTS", "SUBTASK REASONING", "DONE", "SUBTASK")
-LOOK_FIRST = ("TASK", "VISIBLE OBJECTS", "DONE", "SUBTASK REASONING", "PLAN", "SUBTASK")
+LOOK_FIRST = ("TASK", "VISIBLE OBJECTS", "SUBTASK REASONING", "DONE", "PLAN", "SUBTASK")
 _SEPARATOR = ": "
 _YES_NO = {"yes": True, "no": False}
 

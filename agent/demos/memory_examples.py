@@ -11,19 +11,20 @@ from typing import Any, NamedTuple, cast
 import msgspec
 import numpy as np
 
-from agent.demos.planner_facts import facts_vector, visible_objects
+from agent.demos.planner_facts import facts_vector, lock_word, visible_objects
 from agent.worlds.scene.memory_tasks import BUTTONS, KINDS, MemoryTask, sample_memory_task
 from agent.worlds.scene.memory_tasks_history import MemoryFacts
 from agent.worlds.scene.memory_tasks_language import sample_memory_phrasing
 from agent.worlds.scene.memory_tasks_plan import (
     Notes,
+    is_arm_waiting,
     is_step_done,
     next_step,
     said_steps,
     steps_left,
 )
 from fast_brain.robots.scene_facts import SceneFacts
-from fast_brain.robots.scene_memory_skills import PRESS_LIGHTS, PRESS_OTHER
+from fast_brain.robots.scene_memory_skills import PRESS_LIGHTS, PRESS_OTHER, PUT_BACK, PUT_IN_MIDDLE
 from slow_brain.chain_of_thought import ParsedThought
 from slow_brain.prompt import MEMORY_PROMPT, answer_fields, planner_prompt
 
@@ -67,14 +68,15 @@ def memory_thought(task: MemoryTask, present: Present, notes: Notes) -> tuple[st
     is_done = current is not None and is_step_done(
         current, present.memory, present.gripper_position_m
     )
+    reason = f"{_seen_of(current, present)}, {_so_far(task, notes, is_done=is_done)}"
     if is_done:
         notes = Notes((*notes.finished, cast("str", current)))
     left = steps_left(task, present.memory, notes)
     text = ParsedThought(
-        task=", ".join(said_steps(task)),
+        task=", ".join(f"{number} {step}" for number, step in enumerate(said_steps(task), start=1)),
         plan=left[:_STEPS_NAMED],
         visible_objects=_visible(present),
-        subtask_reasoning=_reason(task, present.memory, notes),
+        subtask_reasoning=reason,
         is_current_done=is_done,
         subtask=left[0] if left else None,
     ).text(answer_fields(MEMORY_PROMPT))
@@ -151,10 +153,34 @@ def _visible(present: Present) -> str:
     seen = visible_objects(present.scene)
     if present.memory.cube_spot:
         seen = seen.removesuffix("on table") + present.memory.cube_spot
-    return seen + (f", {present.memory.lit} lit" if present.memory.lit else "")
+    seen += f", {present.memory.lit} lit" if present.memory.lit else ""
+    return f"{seen}, {_arm(present)}"
 
 
-def _reason(task: MemoryTask, facts: MemoryFacts, notes: Notes) -> str:
+def _arm(present: Present) -> str:
+    return "arm waiting" if is_arm_waiting(present.gripper_position_m) else "arm away"
+
+
+def _seen_of(current: str | None, present: Present) -> str:
+    """What the picture says about the step under way, side by side with what was noted of it."""
+    facts = present.memory
+    if current is None:
+        return "nothing under way"
+    name, comma, noted = current.partition(", ")
+    if comma and name in (PRESS_OTHER, *PRESS_LIGHTS):
+        drawer, window = (lock_word(getattr(facts, f"{button}_locked")) for button in BUTTONS)
+        return f"noted {noted}, now drawer {drawer}, window {window}, {_arm(present)}"
+    thing = current.rpartition(" ")[2]
+    if thing in BUTTONS:
+        lock = lock_word(getattr(facts, f"{thing}_locked"))
+        return f"the {thing} is {getattr(facts, thing)} and {lock}, {_arm(present)}"
+    if current in (PUT_IN_MIDDLE, PUT_BACK):
+        return f"the cube is {facts.cube_spot or 'out of sight'}, {_arm(present)}"
+    return f"the drawer is {facts.drawer} and the window is {facts.window}"
+
+
+def _so_far(task: MemoryTask, notes: Notes, *, is_done: bool) -> str:
+    """How many steps are done by now, where they are done in order."""
     if task.answer == "as found":
-        return f"the drawer is {facts.drawer} and the window is {facts.window}"
-    return f"{len(notes.finished)} of {len(said_steps(task))} done"
+        return "those left follow from what is seen"
+    return f"so {len(notes.finished) + is_done} of {len(said_steps(task))} done"

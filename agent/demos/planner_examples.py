@@ -69,7 +69,10 @@ def thought_text(
         task=goal.in_words(),
         plan=tuple(plan),
         visible_objects=visible_objects(facts),
-        subtask_reasoning=_reason(facts, subtask),
+        # Who looks first reasons about what is under way: whether that is done comes next.
+        subtask_reasoning=_reason(
+            facts, subtask if prompt == SHIPPED_PROMPT or current is None else current
+        ),
         is_current_done=is_done,
         subtask=subtask,
     ).text(answer_fields(prompt))

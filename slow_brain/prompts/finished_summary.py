@@ -11,7 +11,7 @@ class FinishedLimits(BaseModel):
     """How much of what was done goes into a prompt.
 
     At most the newest `most_finished` subtasks in at most `finished_tokens` tokens; older ones fall
-    off, or are counted if `count_older`.
+    off, or are counted if `count_older`. With `number_finished` each has its number in the goal.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -19,6 +19,7 @@ class FinishedLimits(BaseModel):
     most_finished: int = Field(default=20, ge=0)
     finished_tokens: int = Field(default=100, ge=1)
     count_older: bool = False
+    number_finished: bool = False
 
 
 def finished_summary(
@@ -37,6 +38,9 @@ def finished_summary(
         count_tokens: How long a text is for the model. A text that says nothing but `NOTHING` or
             how many subtasks there were is never cut.
     """
+    if limits.number_finished:
+        first = max(count - len(finished), 0) + 1
+        finished = [f"{number} {each}" for number, each in enumerate(finished, start=first)]
     newest = min(limits.most_finished, len(finished))
     unlisted = max(count - len(finished), 0) if limits.count_older else 0
     for shown in range(newest, -1, -1):

@@ -133,9 +133,9 @@ _PRESSES: Phrases = (
     ["give the {d} button {n} a press", "the {d} button wants pressing {n}"],
 )
 _NUMBERS: dict[int, Phrases] = {
-    2: (["twice", "two times", "exactly 2 times"], ["2 times"]),
-    3: (["three times", "exactly three times", "exactly 3 times"], ["3 times"]),
-    4: (["four times", "exactly four times", "exactly 4 times"], ["4 times"]),
+    2: (["twice", "two times", "exactly 2 times", "2 times over"], ["2 times"]),
+    3: (["three times", "exactly three times", "exactly 3 times", "3 times over"], ["3 times"]),
+    4: (["four times", "exactly four times", "exactly 4 times", "4 times over"], ["4 times"]),
 }
 _BEFORE: Phrases = (
     ["", "", "first ", "to begin with ", "start with this: ", "begin like this: "],

@@ -74,8 +74,13 @@ def is_step_done(step: str, facts: MemoryFacts, gripper_position_m: np.ndarray) 
 
     Putting drawer and window back is never seen to be over: that takes knowing how they were.
     """
+    return is_arm_waiting(gripper_position_m) and _shows(step, facts)
+
+
+def is_arm_waiting(gripper_position_m: np.ndarray) -> bool:
+    """Whether the arm has gone back to its waiting pose, or has not left it."""
     away_m = float(np.linalg.norm(gripper_position_m - HOME_POSITION_M))
-    return away_m < _RETREATED_WITHIN_M and _shows(step, facts)
+    return away_m < _RETREATED_WITHIN_M
 
 
 def skill_for_step(step: str, past: Past, facts: MemoryFacts) -> str | None:

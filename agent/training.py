@@ -7,6 +7,7 @@ hand have meanwhile learned from words alone.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bridge.errors import ConfigError, MissingWeightsError
 from bridge.training_run import Schedule
@@ -14,6 +15,7 @@ from bridge.training_run import Schedule
 OnStep = Callable[[int, dict[str, float]], None]
 PLANNER_STEPS, PLANNER_RATE = 8000, 1e-3
 WORDS_STEPS, WORDS_RATE = 3000, 8e-4
+READING_STEPS, READING_RATE = 1500, 1e-3
 LATENTS_STEPS, LATENTS_RATE = 4000, 6e-4
 RESIDUAL_STEPS, RESIDUAL_RATE = 1500, 1e-3
 # What has learnt already goes on at this share of the rate.
@@ -25,6 +27,7 @@ STILLS, MEMORY_STILLS = 9000, 5000
 # before is not forgotten, and most exercises are of what is new.
 SCENE_SHARE = 0.4
 _HELD_OUT_SHARE = 0.08
+_WORDS, _READING, _LATENTS = "policy_words", "policy_reading", "policy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,15 +116,17 @@ def train_planner(plan: TrainingPlan, on_step: OnStep) -> Path:
 def train_policy(plan: TrainingPlan, planner: Path, on_step: OnStep) -> Path:
     """Train the fast brain: words first, then the planner's latents; returns the weights' folder.
 
-    With a head start the words are left out.
+    With a head start the words are left out. Where demonstrations are of memory tasks, it learns to
+    look things up before it learns to act on them.
 
     Raises:
         ConfigError: There are no demonstrations.
         MissingWeightsError: The planner has not been trained.
     """
     from agent.demos.latents import build_latents
-    from fast_brain.training.policy import PolicyTraining
-    from fast_brain.training.policy import train_policy as train
+    from fast_brain.training.policy import train_policy as train_chunks
+    from fast_brain.training.policy_settings import PolicyTraining
+    from fast_brain.training.reading import train_reading
 
     _require_demonstrations(plan.datasets)
     latents = plan.work / "latents.npz"
@@ -133,26 +138,48 @@ def train_policy(plan: TrainingPlan, planner: Path, on_step: OnStep) -> Path:
             lambda count: on_step(-count, {}),
             prompt=_prompt(plan.datasets),
         )
-    words = plan.work / "policy_words"
-    first = (words, words / "weights", None, None, WORDS_STEPS, WORDS_RATE)
-    start = plan.start_from or words / "weights"
-    second = (plan.work / "policy", plan.out, latents, start, LATENTS_STEPS, LATENTS_RATE)
-    for folder, out, told_by, start_from, steps, rate in (
-        (first, second) if plan.start_from is None else (second,)
-    ):
+    for phase in _policy_phases(plan, latents):
+        train = train_reading if phase.name == _READING else train_chunks
         settings = PolicyTraining(
             sources=plan.datasets,
             cache=plan.work / "frames",
-            latents=told_by,
-            start_from=start_from,
-            run_folder=folder,
-            out=out,
-            schedule=plan.schedule(steps, rate),
+            latents=phase.latents,
+            start_from=phase.start_from,
+            run_folder=plan.work / phase.name,
+            out=phase.out,
+            schedule=phase.schedule,
             seed=plan.seed,
             threads=plan.threads,
         )
         train(settings, resume=plan.resume, on_step=on_step)
     return plan.out
+
+
+class _Phase(NamedTuple):
+    """One part of the policy's training; `name` is its folder."""
+
+    name: str
+    latents: Path | None
+    start_from: Path | None
+    out: Path
+    schedule: Schedule
+
+
+def _policy_phases(plan: TrainingPlan, latents: Path) -> list[_Phase]:
+    phases: list[_Phase] = []
+    start = plan.start_from
+    if start is None:
+        start = plan.work / _WORDS / "weights"
+        phases.append(_Phase(_WORDS, None, None, start, plan.schedule(WORDS_STEPS, WORDS_RATE)))
+    if _have_memory_tasks(plan.datasets):
+        out = plan.work / _READING / "weights"
+        schedule = Schedule(
+            steps=min(plan.steps or READING_STEPS, READING_STEPS), learning_rate=READING_RATE
+        )
+        phases.append(_Phase(_READING, latents, start, out, schedule))
+        start = out
+    last = plan.schedule(LATENTS_STEPS, LATENTS_RATE)
+    return [*phases, _Phase(_LATENTS, latents, start, plan.out, last)]
 
 
 def train_residual(plan: TrainingPlan, policy: Path, on_step: OnStep) -> Path:

@@ -49,6 +49,9 @@ def record(
     tasks: Annotated[
         Tasks, typer.Option(help="What the scene shows by itself, or tasks that want a memory.")
     ] = Tasks.SCENE,
+    kinds: Annotated[
+        str, typer.Option(help="Of memory tasks, only these, as other,order; else all but count.")
+    ] = "",
 ) -> None:
     """Record demonstrations in the scene, as a LeRobotDataset v3.
 
@@ -62,7 +65,8 @@ def record(
             worked = float(bool(progress.info.get("success")))
             show(progress.done, {"worked": worked})
 
-        record_series(out, episodes, seed, workers, note, tasks=tasks.value)
+        wanted = [name.strip() for name in kinds.split(",") if name.strip()]
+        record_series(out, episodes, seed, workers, note, tasks=tasks.value, kinds=wanted)
     typer.echo(f"Recorded: {out}")
 
 

@@ -7,17 +7,18 @@ interruptions leave no trace in the data.
 import concurrent.futures
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from agent.demos.dataset import read_info, recorded_episodes
 from agent.demos.metadata import write_metadata
-from bridge import ConfigError, PluginError, RenderUnavailableError
+from bridge import ConfigError, PluginError, RenderUnavailableError, UnknownNameError
 
 if TYPE_CHECKING:
     from agent.demos.record import DemoRecorder
+    from agent.worlds.scene.memory_tasks import MemoryKind
 
 Tasks = Literal["scene", "memory"]
 # Recording is the background's work: a robot or a training beside it goes first.
@@ -33,6 +34,14 @@ class Progress(NamedTuple):
     info: dict[str, Any]
 
 
+class _Make(NamedTuple):
+    """What a recorder is made of; another process can make the same."""
+
+    root: Path
+    tasks: Tasks
+    kinds: tuple["MemoryKind", ...]
+
+
 def record_series(
     root: Path,
     episodes: int,
@@ -41,6 +50,7 @@ def record_series(
     on_progress: Callable[[Progress], None] | None = None,
     *,
     tasks: Tasks = "scene",
+    kinds: Sequence[str] = (),
 ) -> Path:
     """Record what is missing of episodes 0 to `episodes` - 1, then describe the whole.
 
@@ -53,18 +63,22 @@ def record_series(
         workers: How many processes record; 1 records in this one.
         on_progress: Called after each episode, from the calling thread.
         tasks: What is demonstrated: what the picture answers, or what wants a memory.
+        kinds: Of memory tasks, those that are demonstrated, each as often; if none, all that
+            teach a policy something, some more often than others.
 
     Returns:
         The folder, which then reads as a LeRobotDataset v3.
 
     Raises:
-        ConfigError: The folder holds another series, or more of this one.
+        ConfigError: The folder holds another series, or more of this one; or there are no such
+            kinds.
         PluginError: A worker process died; what is recorded stays.
         RenderUnavailableError: There is no OpenGL to take the pictures with.
     """
+    make = _Make(root, tasks, _checked(kinds, tasks))
     missing = _missing_episodes(root, episodes, seed, tasks)
     done = episodes - len(missing)
-    for episode, info in _record(root, missing, seed, workers, tasks):
+    for episode, info in _record(make, missing, seed, workers):
         done += 1
         if on_progress is not None:
             on_progress(Progress(done, episodes, episode, info))
@@ -93,25 +107,25 @@ def _missing_episodes(root: Path, episodes: int, seed: int, tasks: Tasks) -> lis
 
 
 def _record(
-    root: Path, missing: list[int], seed: int, workers: int, tasks: Tasks
+    make: _Make, missing: list[int], seed: int, workers: int
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     if not missing:
         return iter(())
     if workers == 1:
-        return _record_here(root, missing, seed, tasks)
-    return _record_in_processes(root, missing, seed, min(workers, len(missing)), tasks)
+        return _record_here(make, missing, seed)
+    return _record_in_processes(make, missing, seed, min(workers, len(missing)))
 
 
 def _record_here(
-    root: Path, episodes: Iterable[int], seed: int, tasks: Tasks
+    make: _Make, episodes: Iterable[int], seed: int
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    with closing(_make_recorder(root, tasks)) as recorder:
+    with closing(_make_recorder(make)) as recorder:
         for episode in episodes:
             yield episode, recorder.record(episode, seed)
 
 
 def _record_in_processes(
-    root: Path, missing: list[int], seed: int, workers: int, tasks: Tasks
+    make: _Make, missing: list[int], seed: int, workers: int
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     from fast_brain.robots.scene_opengl import HOW_TO_GET_OPENGL, opengl_trouble
 
@@ -121,7 +135,7 @@ def _record_in_processes(
     # Spawned, not forked: OpenGL and the threads of the caller do not survive a fork.
     context = multiprocessing.get_context("spawn")
     pool = concurrent.futures.ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_begin_worker, initargs=(root, tasks)
+        workers, mp_context=context, initializer=_begin_worker, initargs=(make,)
     )
     try:
         futures = {pool.submit(_record_one, episode, seed): episode for episode in missing}
@@ -138,25 +152,41 @@ def _record_in_processes(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _make_recorder(root: Path, tasks: Tasks) -> "DemoRecorder":
+def _make_recorder(make: _Make) -> "DemoRecorder":
     # The scene takes a second to import, and asking how much is missing does without.
-    if tasks == "memory":
-        from agent.demos.memory_record import MemoryRecorder
+    if make.tasks == "memory":
+        from agent.demos.memory_record import KIND_SHARES, MemoryRecorder
 
-        return MemoryRecorder(root)
+        return MemoryRecorder(make.root, dict.fromkeys(make.kinds, 1.0) or KIND_SHARES)
     from agent.demos.record import DemoRecorder
 
-    return DemoRecorder(root)
+    return DemoRecorder(make.root)
+
+
+def _checked(kinds: Sequence[str], tasks: Tasks) -> tuple["MemoryKind", ...]:
+    if not kinds:
+        return ()
+    from agent.demos.memory_record import KIND_SHARES
+
+    if tasks != "memory":
+        raise ConfigError(
+            f"Kinds are of memory tasks, and {tasks} tasks were asked for. Add --tasks memory, or "
+            f"leave out --kinds {','.join(kinds)}."
+        )
+    for kind in kinds:
+        if kind not in KIND_SHARES:
+            raise UnknownNameError(kind="kind of memory task", name=kind, known=tuple(KIND_SHARES))
+    return cast("tuple[MemoryKind, ...]", tuple(kinds))
 
 
 _recorder: Any = None
 
 
-def _begin_worker(root: Path, tasks: Tasks) -> None:
+def _begin_worker(make: _Make) -> None:
     """Compile the scene once a process."""
     global _recorder  # noqa: PLW0603  # A pool's worker has no other place to keep it.
     os.nice(_NICENESS)
-    _recorder = _make_recorder(root, tasks)
+    _recorder = _make_recorder(make)
 
 
 def _record_one(episode: int, seed: int) -> dict[str, Any]:

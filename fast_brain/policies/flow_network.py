@@ -206,6 +206,16 @@ class FlowNetwork(nn.Module):
         """Return the part of a condition ``[B, C]`` that says what to do: task, then scene."""
         return condition[:, -TOLD_WIDTH:]
 
+    def read(self, given: PolicyInput) -> torch.Tensor:
+        """Return what `told` would of the condition, ``[B, TOLD_WIDTH]``, without looking."""
+        task, scene, _ = self._task(given)
+        return torch.cat([task, scene], dim=-1)
+
+    def reading_parts(self) -> nn.ModuleList:
+        """The parts that make latents and memory into what is told."""
+        fusions = [self.cognitive_fusion, self.perceptual_fusion, self.latent_norm]
+        return nn.ModuleList([*fusions, self.cognitive, self.perceptual, self.scene, self.age])
+
     def memory_use(self, given: PolicyInput) -> MemoryUse:
         """How the memory of the first row of a batch is read."""
         attention, gates = dict[str, list[float]](), dict[str, float]()

@@ -12,7 +12,7 @@ import torch
 from fast_brain.policies.flow_input import proprioception_features, to_pixels
 from fast_brain.policies.flow_network import HORIZON, PolicyInput, bucket_words
 from fast_brain.training.frames import Frames
-from fast_brain.training.latents import LatentLibrary, NoLatents
+from fast_brain.training.latents import LatentLibrary, NoLatents, Told
 from fast_brain.training.skill_reader import IGNORED
 
 BATCH = 64
@@ -57,6 +57,26 @@ class ChunkSamples:
         """Return the number of each sample's skill in `skills`, `IGNORED` where words tell it."""
         numbers = self._skill_number[self._frames.row[pictures]]
         return torch.where(given.has_latent, torch.from_numpy(numbers), IGNORED)
+
+    def remembered(self, pictures: np.ndarray) -> np.ndarray:
+        """Return those of some pictures whose skill the subtask's words leave open."""
+        rows = self._frames.row[pictures]
+        is_open = [
+            self._frames.skill[row] not in {"", self._frames.subtask[row].partition(",")[0]}
+            for row in rows
+        ]
+        return pictures[np.array(is_open, bool)]
+
+    def told(
+        self, pictures: np.ndarray, random: np.random.Generator
+    ) -> tuple[PolicyInput, torch.Tensor]:
+        """Return inputs that are told by latents and see nothing, and the numbers of the skills."""
+        rows = self._frames.row[pictures]
+        told = self._latents.draw(rows, random)
+        nothing = torch.zeros(len(rows), 0)
+        words = [self._subtask_words[self._frames.subtask[row]] for row in rows]
+        given = _given((nothing, nothing, nothing), words, told, told.is_found)
+        return given, self.skill_numbers(pictures, given)
 
     def batches(
         self, random: np.random.Generator
@@ -126,19 +146,8 @@ class ChunkSamples:
             else self._subtask_words[frames.subtask[row]]
             for row, goal in zip(rows, by_goal, strict=True)
         ]
-        given = PolicyInput(
-            front,
-            wrist,
-            torch.from_numpy(proprioception_features(state)),
-            torch.tensor(words),
-            told.perceptual,
-            told.cognitive,
-            told.elapsed_s,
-            told.is_kept,
-            torch.from_numpy(has_latent),
-            told.cognitive_elapsed_s,
-            told.now_s,
-        )
+        body = torch.from_numpy(proprioception_features(state))
+        given = _given((front, wrist, body), words, told, has_latent)
         return given, torch.from_numpy(chunk)
 
     def _draw_ahead(
@@ -168,6 +177,26 @@ class ChunkSamples:
             grain = torch.randn(pixels.shape, generator=drawn) * 0.02
             pixels = ((pixels + 1) * gain - 1 + grain).clamp(-1, 1)
         return pixels
+
+
+def _given(
+    sensed: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    words: list[list[int]],
+    told: Told,
+    has_latent: np.ndarray,
+) -> PolicyInput:
+    """What both pictures and the body tell, with what words and memory do."""
+    return PolicyInput(
+        *sensed,
+        torch.tensor(words),
+        told.perceptual,
+        told.cognitive,
+        told.elapsed_s,
+        told.is_kept,
+        torch.from_numpy(has_latent),
+        told.cognitive_elapsed_s,
+        told.now_s,
+    )
 
 
 def _last_rows_of_segments(frames: Frames) -> np.ndarray:

@@ -11,14 +11,13 @@ where the arm will be by then (VLASH, arXiv 2512.01031).
 import json
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from bridge.training_run import Schedule, TrainingRun, draw_curves
+from bridge.training_run import TrainingRun, draw_curves
 from fast_brain.policies.flow_network import (
     COGNITIVE_TOKENS,
     HORIZON,
@@ -30,40 +29,13 @@ from fast_brain.policies.flow_network import (
     save_weights,
 )
 from fast_brain.training.chunk_samples import ChunkSamples
-from fast_brain.training.frames import load_frames
-from fast_brain.training.latents import LatentLibrary, NoLatents
 from fast_brain.training.policy_figures import held_out_figures
+from fast_brain.training.policy_settings import PolicyTraining, samples_of
 from fast_brain.training.read_ahead import read_ahead
+from fast_brain.training.reading import READER_FILE, remembered_right
 from fast_brain.training.skill_reader import SkillReader
 
 _FLOW_DRAWS = 8
-_EXAMINED = 256
-
-
-@dataclass(frozen=True, kw_only=True)
-class PolicyTraining:
-    """Where to read and write, and how long to learn.
-
-    Without ``latents`` the policy is told everything by words: the first phase, which teaches the
-    eyes and the hand while the planner is still being trained. ``start_from`` continues from there.
-
-    ``prefix_share`` of the flows know their first 1 to ``longest_prefix_rows`` rows, and
-    ``roll_share`` of the samples begin 1 to ``longest_roll_rows`` after their pictures.
-    """
-
-    sources: list[Path]
-    cache: Path
-    latents: Path | None
-    start_from: Path | None
-    run_folder: Path
-    out: Path
-    schedule: Schedule
-    seed: int = 0
-    threads: int = 1
-    prefix_share: float = 0.3
-    longest_prefix_rows: int = 8
-    roll_share: float = 0.25
-    longest_roll_rows: int = 8
 
 
 def train_policy(
@@ -72,19 +44,16 @@ def train_policy(
     """Train and write ``policy.safetensors``; returns the folder."""
     torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    frames = load_frames(settings.sources, settings.cache, lambda done, of: on_step(done - of, {}))
-    latents = NoLatents() if settings.latents is None else LatentLibrary(settings.latents, frames)
-    samples = ChunkSamples(
-        frames,
-        latents,
-        roll_share=settings.roll_share,
-        longest_roll_rows=settings.longest_roll_rows,
-    )
+    samples = samples_of(settings, on_step)
     network = FlowNetwork()
     _measure_chunks(network, samples)
     if settings.start_from is not None:
         load_weights(network, settings.start_from / "policy.safetensors")
-    learner = _Learner(network, SkillReader(len(samples.skills)))
+    reader = SkillReader(len(samples.skills))
+    if settings.start_from is not None and (settings.start_from / READER_FILE).is_file():
+        state = torch.load(settings.start_from / READER_FILE, weights_only=True)
+        reader.load_state_dict(state)
+    learner = _Learner(network, reader)
     optimizer = torch.optim.AdamW(learner.parameters(), weight_decay=0.01, betas=(0.9, 0.95))
     run = TrainingRun(settings.run_folder, learner, optimizer, settings.schedule)
     if resume:
@@ -117,7 +86,10 @@ def _learn(  # noqa: PLR0917  # One caller, which names the same things in the s
             if step % 50 == 0:
                 run.note({f"train {name}": value for name, value in figures.items()})
             if (step + 1) % settings.schedule.checkpoint_every == 0:
-                run.note(held_out_figures(average.network, samples) | learner.examine(samples))
+                run.note(
+                    held_out_figures(average.network, samples)
+                    | remembered_right(learner.network, learner.reader, samples)
+                )
                 write(average.network, settings.run_folder / "newest", settings)
 
 
@@ -143,16 +115,6 @@ class _Learner(nn.Module):
         flow = network.flow_loss(condition, normal, _FLOW_DRAWS, prefix_rows)
         reading, right = self.reader.loss(network.told(condition), skill)
         return flow + reading, {"loss": float(flow.detach()), "skill read right": right}
-
-    @torch.no_grad()
-    def examine(self, samples: ChunkSamples) -> dict[str, float]:
-        """How often the demonstrator's skill is read right in episodes that nobody learnt from."""
-        chosen = np.random.default_rng(1).permutation(samples.validation)[:_EXAMINED]
-        given, _ = samples.collate(chosen, np.random.default_rng(1), is_training=False)
-        condition, _ = self.network.condition(given)
-        told = self.network.told(condition)
-        _, right = self.reader.loss(told, samples.skill_numbers(chosen, given))
-        return {"held out skill read right": right}
 
 
 class _Average:

@@ -15,7 +15,7 @@ from agent.demos.memory_examples import made_up_questions, task_of
 from agent.demos.planner_examples import Asking, questions
 from agent.demos.planner_facts import UNKNOWN
 from agent.demos.series import record_series
-from bridge import ConfigError
+from bridge import ConfigError, UnknownNameError
 from fast_brain.robots.scene_memory_skills import MEMORY_SKILLS, PRESS_OTHER
 from slow_brain.prompt import MEMORY_PROMPT
 from slow_brain.training.planner import FACT_CLASSES
@@ -62,6 +62,15 @@ def test_a_folder_holds_one_kind_of_tasks(recorded: tuple[Path, dict[str, Any]])
     assert record_series(root, 1, 50, tasks="memory") == root
 
 
+def test_kinds_that_nobody_can_demonstrate_are_refused(tmp_path: Path) -> None:
+    """A kind that there is not, or of no memory task, records nothing and says what there is."""
+    with pytest.raises(UnknownNameError, match="Did you mean 'other'"):
+        record_series(tmp_path, 1, 0, tasks="memory", kinds=["othr"])
+    with pytest.raises(ConfigError, match="Add --tasks memory"):
+        record_series(tmp_path, 1, 0, kinds=["other"])
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_row_makes_exercises(recorded: tuple[Path, dict[str, Any]]) -> None:
     """Own and made-up questions have checked answers and facts in range, of every row."""
     table, info = read_episode(recorded[0], 0)
@@ -83,7 +92,9 @@ def test_lights_are_named_while_they_are_lit(recorded: tuple[Path, dict[str, Any
     for is_lit in (True, False):
         row = next(row for row in rows if bool(json.loads(row["facts"])["lit"]) == is_lit)
         for question in made_up_questions(row, 5, random, held_out=True):
-            assert (" lit\n" in question["answer"]) == is_lit
+            seen = question["answer"].split("\n")[1]
+            assert seen.startswith("VISIBLE OBJECTS: ")
+            assert (" lit, arm " in seen) == is_lit
 
 
 def test_looks_at_a_demonstration_say_what_a_planner_can_know(

@@ -15,7 +15,8 @@ from bridge.training_run import Schedule
 from fast_brain.training.chunk_samples import ChunkSamples
 from fast_brain.training.frames import load_frames
 from fast_brain.training.latents import LATE_MAX_AGE_S, LatentLibrary, NoLatents
-from fast_brain.training.policy import PolicyTraining, train_policy
+from fast_brain.training.policy import train_policy
+from fast_brain.training.policy_settings import PolicyTraining
 
 FRAMES = 60
 

@@ -151,6 +151,13 @@ def test_what_was_done_never_outgrows_its_limit(
     assert count_words(summary) <= tokens
 
 
+def test_what_was_done_keeps_its_number_when_older_ones_fall_off() -> None:
+    """A step's number is its place in the goal, however little of what is finished is told."""
+    limits = FinishedLimits(most_finished=2, number_finished=True)
+    assert finished_summary(["a", "b", "c"], limits, count_words) == "2 b; 3 c"
+    assert finished_summary(["d", "e"], limits, count_words, count=5) == "4 d; 5 e"
+
+
 def test_a_thousand_subtasks_do_not_grow_the_prompt() -> None:
     """From some point on the prompt is as long as it gets, and still says how much was done."""
     prompt = load_prompt("json_plan")

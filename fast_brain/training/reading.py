@@ -1,0 +1,106 @@
+"""Teaches the policy to look things up before it learns to act on them: memory in, a skill out.
+
+Where the words leave the skill open, only what is remembered tells it. Beside pictures and chunks,
+that lesson is hardly heard: few samples ask for it, and the arm's way says late which skill it is.
+So it comes first and alone. The network's reading of words and memory is trained with the
+`SkillReader`, without pictures: a step costs a fraction of one that looks, and every second sample
+is one that only memory answers.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from bridge.training_run import TrainingRun, draw_curves
+from fast_brain.policies.flow_network import FlowNetwork, PolicyInput, load_weights, save_weights
+from fast_brain.training.chunk_samples import ChunkSamples
+from fast_brain.training.policy_settings import PolicyTraining, samples_of
+from fast_brain.training.read_ahead import read_ahead
+from fast_brain.training.skill_reader import IGNORED, SkillReader
+
+BATCH = 64
+# Of a batch, those that only memory answers; the others keep what is known already.
+_REMEMBERED_SHARE = 0.6
+_EXAMINED = 512
+READER_FILE = "reader.pt"
+
+
+def train_reading(
+    settings: PolicyTraining, *, resume: bool, on_step: Callable[[int, dict[str, float]], None]
+) -> Path:
+    """Train and write ``policy.safetensors`` and the reader beside it; returns the folder."""
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    samples = samples_of(settings, on_step)
+    network = FlowNetwork()
+    if settings.start_from is not None:
+        load_weights(network, settings.start_from / "policy.safetensors")
+    learner = _Learner(network, SkillReader(len(samples.skills)))
+    optimizer = torch.optim.AdamW(learner.parameters(), weight_decay=0.01, betas=(0.9, 0.95))
+    run = TrainingRun(settings.run_folder, learner, optimizer, settings.schedule)
+    if resume:
+        run.resume()
+    batches = _batches(samples, np.random.default_rng([settings.seed, run.step]))
+    with closing(read_ahead(batches)) as ahead:
+        for step in run.steps():
+            given, skill = next(ahead)
+            loss, right = learner(given, skill)
+            run.learn(loss)
+            on_step(step, {"skill read right": right})
+            if step % 50 == 0:
+                run.note({"train loss": float(loss.detach()), "train skill read right": right})
+            if (step + 1) % settings.schedule.checkpoint_every == 0:
+                run.note(remembered_right(network, learner.reader, samples))
+    settings.out.mkdir(parents=True, exist_ok=True)
+    save_weights(network, settings.out / "policy.safetensors")
+    torch.save(learner.reader.state_dict(), settings.out / READER_FILE)
+    draw_curves(settings.run_folder, "reading")
+    return settings.out
+
+
+@torch.no_grad()
+def remembered_right(
+    network: FlowNetwork, reader: SkillReader, samples: ChunkSamples
+) -> dict[str, float]:
+    """How often a skill that only memory tells is read right in held-out episodes; or nothing."""
+    random = np.random.default_rng(1)
+    pool = samples.remembered(samples.validation)
+    if not len(pool):
+        return {}
+    pictures = random.permutation(pool)[:_EXAMINED]
+    right: list[float] = []
+    for start in range(0, len(pictures), BATCH):
+        given, skill = samples.told(pictures[start : start + BATCH], random)
+        is_right = reader.read(network.read(given)).argmax(-1) == skill
+        right += is_right[skill != IGNORED].float().tolist()
+    return {"held out remembered skill right": float(np.mean(right))} if right else {}
+
+
+class _Learner(nn.Module):
+    """The part of a network that reads, and the reader: no other weights are touched."""
+
+    def __init__(self, network: FlowNetwork, reader: SkillReader) -> None:
+        super().__init__()
+        self.reading = network.reading_parts()
+        self.reader = reader
+        self._network = [network]
+
+    def forward(self, given: PolicyInput, skill: torch.Tensor) -> tuple[torch.Tensor, float]:
+        return self.reader.loss(self._network[0].read(given), skill)
+
+
+def _batches(
+    samples: ChunkSamples, random: np.random.Generator
+) -> Iterator[tuple[PolicyInput, torch.Tensor]]:
+    """Yield batches without end, of which a share is of what only memory tells."""
+    remembered = samples.remembered(samples.training)
+    count = round(BATCH * _REMEMBERED_SHARE) if len(remembered) else 0
+    while True:
+        others = random.choice(samples.training, BATCH - count)
+        yield samples.told(
+            np.concatenate([random.choice(remembered, count), others]) if count else others, random
+        )

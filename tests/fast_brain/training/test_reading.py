@@ -107,7 +107,7 @@ def lesson(source: Path, tmp_path_factory: pytest.TempPathFactory) -> PolicyTrai
 def test_what_only_the_first_look_tells_is_read_in_episodes_never_seen(
     lesson: PolicyTraining,
 ) -> None:
-    """After the lesson the reader names the skill of held-out episodes; a guess is right in half."""
+    """The reader names the skill of held-out episodes, where a guess is right in half."""
     assert _figures(lesson.run_folder)["held out remembered skill right"] > 0.85
 
 

@@ -11,12 +11,18 @@ EPISODE_LIMIT_S = 120.0
 _WORLD = 0
 
 
+def _never(facts: Facts) -> str:  # noqa: ARG001  # Most goals can be met as long as there is time.
+    return ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Episode:
     """One episode before it is run.
 
     `is_met`, `needed` and `is_reached` judge by the world's facts, which no brain sees. `needed`
     is asked once, of the facts at the start: which subtasks the goal takes from there, in order.
+
+    `spoiled` says what has happened after which the goal cannot be met any more; "" is nothing.
 
     `symbols` is the goal as data, for planners that are there to compare with; no other is told.
     """
@@ -28,6 +34,7 @@ class Episode:
     is_met: Callable[[Facts], bool]
     needed: Callable[[Facts], list[str]]
     is_reached: Callable[[str, Facts], bool]
+    spoiled: Callable[[Facts], str] = _never
     symbols: Mapping[str, object] = field(default_factory=dict[str, object])
 
 

@@ -16,7 +16,8 @@ class Judge:
     """Watches one episode; a success is a world that meets the goal, whoever says what.
 
     It is over when the goal is met and the planner agrees, when it stays met for `SETTLED_S`, when
-    the planner has ended the goal and the world does not follow, or when time is up.
+    something happened after which it cannot be met, when the planner has ended the goal and the
+    world does not follow, or when time is up.
     """
 
     def __init__(self, episode: Episode, start_ns: int, limit_s: float) -> None:
@@ -77,6 +78,8 @@ class Judge:
             self._verdict_ns = now_ns
         met_s = 0.0 if self._met_since_ns is None else seconds_between(self._met_since_ns, now_ns)
         is_met = self._met_since_ns is not None
+        if what := self._episode.spoiled(self.facts):
+            self._end(f"spoiled: {what}", success=False)
         if is_met and (self.planner_said_done or met_s >= SETTLED_S):
             self._end("met", success=True)
         elif not is_met and self._is_overdue(now_ns):

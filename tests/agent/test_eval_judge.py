@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from agent.evaluation.episodes import Episode, Facts
 from agent.evaluation.judge import SETTLED_S, VERDICT_GRACE_S, Judge
 from agent.evaluation.records import SubtaskRecord
@@ -17,8 +19,8 @@ EPISODE = Episode(
 class Watched:
     """A judge with a world and a planner that say what a test wants."""
 
-    def __init__(self) -> None:
-        self.judge = Judge(EPISODE, start_ns=0, limit_s=60)
+    def __init__(self, episode: Episode = EPISODE) -> None:
+        self.judge = Judge(episode, start_ns=0, limit_s=60)
 
     def at(self, time_s: float, phase: str = "acting", *, opened: bool, put: bool) -> "Watched":
         """Let the judge look at this moment."""
@@ -50,6 +52,15 @@ def test_facts_that_stay_true_are_enough() -> None:
     judge = watched.at(5 + SETTLED_S, opened=True, put=True).judge
     assert judge.success
     assert not judge.planner_said_done
+
+
+def test_what_cannot_be_undone_ends_the_episode_at_once() -> None:
+    """Nobody waits for the time to be up once the goal is out of reach, and the reason is told."""
+    spoilt = replace(EPISODE, spoiled=lambda facts: "put in too soon" if facts["put"] else "")
+    watched = Watched(spoilt).at(5, opened=False, put=False)
+    assert not watched.judge.is_over
+    judge = watched.at(6, opened=False, put=True).judge
+    assert (judge.success, judge.reason) == (False, "spoiled: put in too soon")
 
 
 def test_facts_that_pass_by_are_not_enough() -> None:

@@ -46,6 +46,7 @@ def memory_episode(kind: MemoryKind, seed: int, index: int) -> Episode:
         is_met=followed.is_met,
         needed=followed.needed,
         is_reached=followed.is_reached,
+        spoiled=followed.spoiled,
         symbols={"memory_task": msgspec.to_builtins(task)},
     )
 
@@ -100,6 +101,11 @@ class _Followed:
         """Whether the history has come past a step."""
         self._look(facts)
         return self._history.done > self._texts.index(text)
+
+    def spoiled(self, facts: Facts) -> str:
+        """What happened that cannot be undone; "" for nothing."""
+        self._look(facts)
+        return self._history.spoiled
 
     def _look(self, facts: Facts) -> None:
         if facts is not self._last:

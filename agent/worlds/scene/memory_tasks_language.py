@@ -132,10 +132,11 @@ _PRESSES: Phrases = (
     ],
     ["give the {d} button {n} a press", "the {d} button wants pressing {n}"],
 )
-_NUMBERS: dict[int, Phrases] = {
-    2: (["twice", "two times", "exactly 2 times", "2 times over"], ["2 times"]),
-    3: (["three times", "exactly three times", "exactly 3 times", "3 times over"], ["3 times"]),
-    4: (["four times", "exactly four times", "exactly 4 times", "4 times over"], ["4 times"]),
+# A number is a word, not a way to say something: what is held out is the sentence around it.
+_NUMBER_WORDS: dict[int, list[str]] = {
+    2: ["twice", "two times", "2 times", "exactly 2 times"],
+    3: ["three times", "3 times", "exactly three times", "exactly 3 times"],
+    4: ["four times", "4 times", "exactly four times", "exactly 4 times"],
 }
 _BEFORE: Phrases = (
     ["", "", "first ", "to begin with ", "start with this: ", "begin like this: "],
@@ -169,8 +170,9 @@ def sample_memory_phrasing(task: MemoryTask, random: np.random.Generator, *, hel
 def memory_words() -> frozenset[str]:
     """Every word that a memory task may contain, for planners that refuse unknown words."""
     phrases = [_MIDDLE, _CYCLES, _PRESSES, _BEFORE, _THEN, _LAST]
-    tables = [*phrases, *_SLIDES.values(), *_ANSWERS.values(), *_NUMBERS.values()]
-    text = " ".join(phrase for table in tables for split in table for phrase in split)
+    tables = [*phrases, *_SLIDES.values(), *_ANSWERS.values()]
+    said = [phrase for table in tables for split in table for phrase in split]
+    text = " ".join(said + [word for words in _NUMBER_WORDS.values() for word in words])
     return frozenset(re.findall(r"[a-z0-9]+", text.format(d="drawer window", n="")))
 
 
@@ -178,7 +180,8 @@ def _count_words(task: MemoryTask, random: np.random.Generator, split: int) -> s
     first = task.stated[0]
     table = _PRESSES if first.press else _CYCLES
     thing = first.press or next(iter(first.facts))
-    number = _pick(_NUMBERS[task.times], random, split)
+    words = _NUMBER_WORDS[task.times]
+    number = words[int(random.integers(len(words)))]
     return _pick(table, random, split).format(d=thing, n=number)
 
 

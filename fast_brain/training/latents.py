@@ -76,6 +76,7 @@ class LatentLibrary:
             self._frame, self._subtask = file["frame"], file["subtask"]
             episode = file["episode"]
         self._frames = frames
+        self._has_acted = _has_acted(frames)
         self._shares = shares
         numbers = np.unique(episode)
         edges = zip(
@@ -91,7 +92,8 @@ class LatentLibrary:
 
         The current latent must have decided on the subtask that is being done; a late planner's
         latent that still says so counts too, up to ``MAX_AGE_S``, some up to ``LATE_MAX_AGE_S``.
-        While the arm waits nothing changes but the time, so a short wait stands for a long one.
+        While the arm waits after a subtask nothing changes but the time, so a short wait stands for
+        a long one. Before it acts it may be waiting for a moment, which must not seem to pass by.
         """
         found = [self._find(int(row), random) for row in rows]
         held = [each and each[0].tokens(each[1]) for each in found]
@@ -115,7 +117,8 @@ class LatentLibrary:
 
     def _longer_wait_s(self, row: int, random: np.random.Generator) -> float:
         """How much longer the arm is said to have waited already [s]."""
-        is_late = self._frames.is_hovering[row] and random.random() < _LATE_SHARE
+        waits_on = self._frames.is_hovering[row] and self._has_acted[row]
+        is_late = waits_on and random.random() < _LATE_SHARE
         return float(random.uniform(0, LATE_MAX_AGE_S - MAX_AGE_S)) if is_late else 0.0
 
     def _find(self, row: int, random: np.random.Generator) -> tuple[Rehearsal, int] | None:
@@ -149,3 +152,13 @@ class LatentLibrary:
             known, draws = Rehearsal(looks, random, self._shares), 0
         self._rehearsals[episode] = (known, draws + 1)
         return known
+
+
+def _has_acted(frames: Frames) -> np.ndarray:
+    """Whether the arm did something earlier in a row's segment ``[T]``."""
+    rows = np.arange(len(frames.is_hovering))
+    key = frames.episode.astype(np.int64) * 1000 + frames.segment
+    begins = np.append(True, np.diff(key) != 0)
+    segment_start = np.maximum.accumulate(np.where(begins, rows, 0))
+    last_acting = np.maximum.accumulate(np.where(frames.is_hovering, -1, rows))
+    return last_acting >= segment_start

@@ -141,6 +141,21 @@ def test_memory_is_never_from_the_future(dataset: Path, tmp_path: Path) -> None:
     assert (told.elapsed_s[:, :-1] >= told.elapsed_s[:, 1:])[told.is_kept[:, :-1]].all()
 
 
+def test_only_a_wait_that_follows_an_act_is_drawn_out(dataset: Path, tmp_path: Path) -> None:
+    """Who waits for a moment is not told that it went by; who waits after an act may be late."""
+    frames = load_frames([dataset], tmp_path / "cache", _quiet)
+    frames.is_hovering[:10] = True
+    _library(dataset, tmp_path)
+    library = LatentLibrary(tmp_path / "latents.npz", frames)
+    random = np.random.default_rng(0)
+
+    waits_s = {row: [library._longer_wait_s(row, random) for _ in range(50)] for row in (5, 20, 35)}
+
+    assert not any(waits_s[5])
+    assert not any(waits_s[20])
+    assert 0 < max(waits_s[35]) <= LATE_MAX_AGE_S
+
+
 def test_training_resumes_where_it_was_interrupted(dataset: Path, tmp_path: Path) -> None:
     """An interrupted run goes on from its checkpoint and ends with weights and a curve."""
     seen: list[int] = []

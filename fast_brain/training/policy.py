@@ -30,7 +30,7 @@ from fast_brain.policies.flow_network import (
 )
 from fast_brain.training.chunk_samples import ChunkSamples
 from fast_brain.training.policy_figures import held_out_figures
-from fast_brain.training.policy_settings import PolicyTraining, samples_of
+from fast_brain.training.policy_settings import PolicyTraining, begin_run, samples_of
 from fast_brain.training.read_ahead import read_ahead
 from fast_brain.training.reading import READER_FILE, remembered_right
 from fast_brain.training.skill_reader import SkillReader
@@ -54,10 +54,7 @@ def train_policy(
         state = torch.load(settings.start_from / READER_FILE, weights_only=True)
         reader.load_state_dict(state)
     learner = _Learner(network, reader)
-    optimizer = torch.optim.AdamW(learner.parameters(), weight_decay=0.01, betas=(0.9, 0.95))
-    run = TrainingRun(settings.run_folder, learner, optimizer, settings.schedule)
-    if resume:
-        run.resume()
+    run = begin_run(settings, learner, resume=resume)
     average = _Average(network)
     _learn(run, learner, average, samples, settings, on_step)
     write(average.network, settings.out, settings)

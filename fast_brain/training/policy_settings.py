@@ -4,7 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.training_run import Schedule
+import torch
+from torch import nn
+
+from bridge.training_run import Schedule, TrainingRun
 from fast_brain.training.chunk_samples import ChunkSamples
 from fast_brain.training.frames import load_frames
 from fast_brain.training.latents import LatentLibrary, NoLatents
@@ -50,3 +53,12 @@ def samples_of(
         roll_share=settings.roll_share,
         longest_roll_rows=settings.longest_roll_rows,
     )
+
+
+def begin_run(settings: PolicyTraining, learner: nn.Module, *, resume: bool) -> TrainingRun:
+    """Make the run of a phase; on request it goes on from its newest checkpoint."""
+    optimizer = torch.optim.AdamW(learner.parameters(), weight_decay=0.01, betas=(0.9, 0.95))
+    run = TrainingRun(settings.run_folder, learner, optimizer, settings.schedule)
+    if resume:
+        run.resume()
+    return run

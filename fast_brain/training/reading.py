@@ -3,8 +3,8 @@
 Where the words leave the skill open, only what is remembered tells it. Beside pictures and chunks,
 that lesson is hardly heard: few samples ask for it, and the arm's way says late which skill it is.
 So it comes first and alone. The network's reading of words and memory is trained with the
-`SkillReader`, without pictures: a step costs a fraction of one that looks, and every second sample
-is one that only memory answers.
+`SkillReader`, without pictures: a step costs a fraction of one that looks, and six samples in ten
+are ones that only memory answers.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from bridge.training_run import TrainingRun, draw_curves
+from bridge.training_run import draw_curves
 from fast_brain.policies.flow_network import FlowNetwork, PolicyInput, load_weights, save_weights
 from fast_brain.training.chunk_samples import ChunkSamples
-from fast_brain.training.policy_settings import PolicyTraining, samples_of
+from fast_brain.training.policy_settings import PolicyTraining, begin_run, samples_of
 from fast_brain.training.read_ahead import read_ahead
 from fast_brain.training.skill_reader import IGNORED, SkillReader
 
@@ -40,10 +40,7 @@ def train_reading(
     if settings.start_from is not None:
         load_weights(network, settings.start_from / "policy.safetensors")
     learner = _Learner(network, SkillReader(len(samples.skills)))
-    optimizer = torch.optim.AdamW(learner.parameters(), weight_decay=0.01, betas=(0.9, 0.95))
-    run = TrainingRun(settings.run_folder, learner, optimizer, settings.schedule)
-    if resume:
-        run.resume()
+    run = begin_run(settings, learner, resume=resume)
     batches = _batches(samples, np.random.default_rng([settings.seed, run.step]))
     with closing(read_ahead(batches)) as ahead:
         for step in run.steps():
@@ -87,6 +84,7 @@ class _Learner(nn.Module):
         super().__init__()
         self.reading = network.reading_parts()
         self.reader = reader
+        # In a list it is no part of this module: the rest of it is neither trained nor saved.
         self._network = [network]
 
     def forward(self, given: PolicyInput, skill: torch.Tensor) -> tuple[torch.Tensor, float]:

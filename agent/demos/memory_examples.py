@@ -180,7 +180,12 @@ def _seen_of(current: str | None, present: Present) -> str:
 
 
 def _so_far(task: MemoryTask, notes: Notes, *, is_done: bool) -> str:
-    """How many steps are done by now, where they are done in order."""
+    """How many steps are done by now, and the next by its number, where they are done in order.
+
+    The number leads to the step's words in the task, from where they can be copied.
+    """
     if task.answer == "as found":
         return "those left follow from what is seen"
-    return f"so {len(notes.finished) + is_done} of {len(said_steps(task))} done"
+    steps, done = said_steps(task), len(notes.finished) + is_done
+    coming = f"{done + 1} {steps[done]}" if done < len(steps) else "nothing"
+    return f"so {done} of {len(steps)} done, next {coming}"

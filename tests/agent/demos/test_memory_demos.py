@@ -97,6 +97,26 @@ def test_lights_are_named_while_they_are_lit(recorded: tuple[Path, dict[str, Any
             assert (" lit, arm " in seen) == is_lit
 
 
+def test_the_next_step_is_pointed_at_by_its_number(recorded: tuple[Path, dict[str, Any]]) -> None:
+    """The reasoning names a number of the task, and the words behind it are the subtask's."""
+    table, _ = read_episode(recorded[0], 0)
+    random = np.random.default_rng(2)
+    pointed = 0
+    for row in table.to_pylist()[::10]:
+        for question in made_up_questions(row, 3, random, held_out=False):
+            fields = dict(line.split(": ", 1) for line in question["answer"].split("\n"))
+            _, found, coming = fields["SUBTASK REASONING"].partition(" done, next ")
+            if not found:
+                continue
+            pointed += 1
+            step = fields["SUBTASK"].partition(",")[0]
+            assert coming == "nothing" == step or coming in fields["TASK"].split(", ")
+            # A press is done by locking or unlocking, as the picture tells.
+            thing = step.rpartition(" ")[2]
+            assert coming.endswith((step, f"press the {thing} button"))
+    assert pointed > 10
+
+
 def test_looks_at_a_demonstration_say_what_a_planner_can_know(
     recorded: tuple[Path, dict[str, Any]],
 ) -> None:

@@ -24,11 +24,37 @@ _MIDDLE: Phrases = (
 )
 _SLIDES: dict[str, Phrases] = {
     "open": (
-        ["open the {d}", "slide the {d} open", "get the {d} open", "pull open the {d}"],
+        [
+            "open the {d}",
+            "slide the {d} open",
+            "get the {d} open",
+            "pull open the {d}",
+            "be sure to open the {d}",
+            "the {d} wants opening",
+            "have the {d} open",
+            "see that the {d} is open",
+            "the {d} is to be open",
+            "let the {d} be open",
+            "go and open the {d}",
+            "move the {d} until it is open",
+        ],
         ["pull the {d} open", "make sure the {d} is open"],
     ),
     "closed": (
-        ["close the {d}", "shut the {d}", "slide the {d} shut", "push the {d} closed"],
+        [
+            "close the {d}",
+            "shut the {d}",
+            "slide the {d} shut",
+            "push the {d} closed",
+            "be sure to close the {d}",
+            "the {d} wants closing",
+            "have the {d} closed",
+            "see that the {d} is closed",
+            "the {d} is to be shut",
+            "let the {d} be closed",
+            "go and shut the {d}",
+            "move the {d} until it is closed",
+        ],
         ["push the {d} shut", "make sure the {d} is closed"],
     ),
 }
@@ -117,6 +143,11 @@ _CYCLES: Phrases = (
         "do this {n}, open and close the {d}",
         "slide the {d} open and shut {n}",
         "let the {d} open and close {n}",
+        "the {d} is to go open and closed {n}",
+        "have the {d} open and shut {n}",
+        "the {d} wants opening and closing {n}",
+        "open the {d}, close the {d}, all that {n}",
+        "{n}, be sure to open the {d} and to close it",
     ],
     ["let the {d} go open and shut {n}", "{n} in all, open the {d} and close it"],
 )
@@ -129,6 +160,10 @@ _PRESSES: Phrases = (
         "press the button of the {d} {n}",
         "do this {n}, press the {d} button",
         "give the {d} button a push {n}",
+        "the button of the {d} wants a push {n}",
+        "pressing the {d} button {n} is the task",
+        "{n} in all, push the {d} button",
+        "go on with the {d} button until it was pressed {n}",
     ],
     ["give the {d} button {n} a press", "the {d} button wants pressing {n}"],
 )
@@ -139,15 +174,44 @@ _NUMBER_WORDS: dict[int, list[str]] = {
     4: ["four times", "4 times", "exactly four times", "exactly 4 times"],
 }
 _BEFORE: Phrases = (
-    ["", "", "first ", "to begin with ", "start with this: ", "begin like this: "],
+    [
+        "",
+        "",
+        "",
+        "first ",
+        "to begin with ",
+        "start with this: ",
+        "begin like this: ",
+        "the task is this: ",
+        "do as follows: ",
+    ],
     ["", "start like this: "],
 )
 _THEN: Phrases = (
-    [", then ", " and then ", ". then ", ", next ", ", after this "],
+    [
+        ", then ",
+        " and then ",
+        ". then ",
+        ", next ",
+        ", after this ",
+        ". next ",
+        ", and after this ",
+        ", when that is over ",
+        ", as the next thing ",
+    ],
     [", after that "],
 )
 _LAST: Phrases = (
-    [", and finally ", ", then ", ". at the end ", ". after all that ", ". when all is done "],
+    [
+        ", and finally ",
+        ", then ",
+        ". at the end ",
+        ". after all that ",
+        ". when all is done ",
+        ". as the last thing ",
+        ", and at the end ",
+        ". last of all ",
+    ],
     [". when that is done "],
 )
 

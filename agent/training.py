@@ -35,7 +35,8 @@ class TrainingPlan:
     """Which demonstrations, which folders, how many steps.
 
     ``work`` keeps checkpoints, curves and everything that can be made again. ``start_from`` is a
-    folder of weights to learn on from.
+    folder of weights to learn on from; with ``new_words`` a planner's get tokens for the words of
+    these demonstrations.
     """
 
     datasets: list[Path]
@@ -46,6 +47,7 @@ class TrainingPlan:
     threads: int = 1
     seed: int = 0
     start_from: Path | None = None
+    new_words: bool = False
 
     def schedule(self, steps: int, rate: float) -> Schedule:
         """How long and how fast: as the plan says, else ``steps``; slower with a head start."""
@@ -106,6 +108,7 @@ def train_planner(plan: TrainingPlan, on_step: OnStep) -> Path:
         out=plan.out,
         schedule=plan.schedule(PLANNER_STEPS, PLANNER_RATE),
         start_from=plan.start_from,
+        new_words=plan.new_words,
         held_out_from_episode=round(episodes * (1 - _HELD_OUT_SHARE)),
         seed=plan.seed,
         threads=plan.threads,

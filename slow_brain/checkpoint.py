@@ -26,7 +26,7 @@ SCALE_FACTOR = 3
 # (96 / 8)² patches, shuffled 3 x 3 into one token each.
 IMAGE_TOKENS = (IMAGE_SIZE_PX // PATCH_PX // SCALE_FACTOR) ** 2
 LATENT_WIDTH = 192
-VOCABULARY = 512
+VOCABULARY = 1024
 PAD, BEGIN, END = "<pad>", "<s>", "</s>"
 FAKE_TOKEN, GLOBAL_TOKEN = "<fake_token_around_image>", "<global-img>"
 END_OF_UTTERANCE = "<end_of_utterance>"
@@ -38,7 +38,7 @@ _CHAT_TEMPLATE = (
 
 
 def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """Return a byte-level BPE tokenizer of ``VOCABULARY`` entries learned from ``texts``."""
+    """Return a byte-level BPE tokenizer of up to ``VOCABULARY`` entries learned from ``texts``."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

@@ -77,6 +77,12 @@ def train_planner(
     work: WorkOption = _WORK,
     out: OutOption = None,
     start_from: StartOption = None,
+    new_words: Annotated[
+        bool,
+        typer.Option(
+            "--new-words", help="With --start-from: learn new words as tokens of their own."
+        ),
+    ] = False,
     steps: StepsOption = None,
     seed: SeedOption = 0,
     threads: ThreadsOption = 1,
@@ -96,6 +102,7 @@ def train_planner(
         threads=threads,
         seed=seed,
         start_from=start_from,
+        new_words=new_words,
     )
     with _progress("planner", steps or PLANNER_STEPS) as show:
         folder = train(plan, show)

@@ -19,6 +19,7 @@ from transformers import Idefics3ForConditionalGeneration, Idefics3Processor
 from bridge.training_run import Schedule, TrainingRun, draw_curves
 from slow_brain import checkpoint
 from slow_brain.training.examples import IGNORED, Batch, Exercises, all_texts
+from slow_brain.training.new_words import learn_new_words
 
 # Number of classes of each entry of an exercise's `facts`; of one that is IGNORED no loss is taken.
 FACT_CLASSES = (3, 3, 2, 2, 2, 2, 6, 3, 2, 17)
@@ -32,7 +33,10 @@ _SHIFT_PX = 2
 
 @dataclass(frozen=True, kw_only=True)
 class PlannerTraining:
-    """Where to read and write, and how long to learn."""
+    """Where to read and write, and how long to learn.
+
+    With ``new_words`` weights to start from get tokens for the words of the exercises.
+    """
 
     examples: Path
     run_folder: Path
@@ -40,6 +44,7 @@ class PlannerTraining:
     schedule: Schedule
     held_out_from_episode: int
     start_from: Path | None = None
+    new_words: bool = False
     seed: int = 0
     threads: int = 1
 
@@ -147,6 +152,9 @@ def _begin(
 ) -> tuple[Idefics3ForConditionalGeneration, Idefics3Processor]:
     if settings.start_from is not None:
         model, processor = checkpoint.load(settings.start_from)
+        if settings.new_words:
+            texts = all_texts(settings.examples)
+            processor = learn_new_words(model, processor.tokenizer, texts)
         return model.train(), processor
     tokenizer = checkpoint.train_tokenizer(all_texts(settings.examples))
     return checkpoint.make_model(tokenizer), checkpoint.make_processor(tokenizer)

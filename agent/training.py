@@ -13,6 +13,8 @@ from bridge.errors import ConfigError, MissingWeightsError
 from bridge.training_run import Schedule
 
 OnStep = Callable[[int, dict[str, float]], None]
+# Told the name of what begins and how many steps it has; gives what is told each of them.
+OnPhase = Callable[[str, int], OnStep]
 PLANNER_STEPS, PLANNER_RATE = 8000, 1e-3
 WORDS_STEPS, WORDS_RATE = 3000, 8e-4
 READING_STEPS, READING_RATE = 1500, 1e-3
@@ -27,6 +29,8 @@ STILLS, MEMORY_STILLS = 9000, 5000
 # before is not forgotten, and most exercises are of what is new.
 SCENE_SHARE = 0.4
 _HELD_OUT_SHARE = 0.08
+# A policy is examined on demonstrations that it did not learn from.
+_LEAST_FOR_A_POLICY = 2
 _WORDS, _READING, _LATENTS = "policy_words", "policy_reading", "policy"
 
 
@@ -55,11 +59,14 @@ class TrainingPlan:
         return Schedule(steps=self.steps or steps, learning_rate=rate * factor)
 
 
-def _require_demonstrations(datasets: list[Path]) -> int:
+def _require_demonstrations(datasets: list[Path], least: int = 1) -> int:
     count = sum(len(list(path.glob("data/chunk-*/file-*.parquet"))) for path in datasets)
-    if count == 0:
+    if count < least:
         where = ", ".join(map(str, datasets))
-        message = f"There are no demonstrations in {where}. Make them with: agent demos record"
+        message = (
+            f"Demonstrations in {where}: {count}, and at least {least} are needed. "
+            "Make them with: agent demos record"
+        )
         raise ConfigError(message)
     return count
 
@@ -78,7 +85,7 @@ def _prompt(datasets: list[Path]) -> str:
     return MEMORY_PROMPT if _have_memory_tasks(datasets) else SHIPPED_PROMPT
 
 
-def train_planner(plan: TrainingPlan, on_step: OnStep) -> Path:
+def train_planner(plan: TrainingPlan, on_phase: OnPhase) -> Path:
     """Train the slow brain; returns the weights' folder.
 
     Raises:
@@ -113,32 +120,34 @@ def train_planner(plan: TrainingPlan, on_step: OnStep) -> Path:
         seed=plan.seed,
         threads=plan.threads,
     )
+    on_step = on_phase("planner", settings.schedule.steps)
     return train(settings, resume=plan.resume, on_step=on_step)
 
 
-def train_policy(plan: TrainingPlan, planner: Path, on_step: OnStep) -> Path:
+def train_policy(plan: TrainingPlan, planner: Path, on_phase: OnPhase) -> Path:
     """Train the fast brain: words first, then the planner's latents; returns the weights' folder.
 
     With a head start the words are left out. Where demonstrations are of memory tasks, it learns to
     look things up before it learns to act on them.
 
     Raises:
-        ConfigError: There are no demonstrations.
+        ConfigError: There are fewer than two demonstrations.
         MissingWeightsError: The planner has not been trained.
     """
-    from agent.demos.latents import build_latents
+    from agent.demos.latents import build_latents, look_count
     from fast_brain.training.policy import train_policy as train_chunks
     from fast_brain.training.policy_settings import PolicyTraining
     from fast_brain.training.reading import train_reading
 
-    _require_demonstrations(plan.datasets)
+    _require_demonstrations(plan.datasets, _LEAST_FOR_A_POLICY)
     latents = plan.work / "latents.npz"
     if not (plan.resume and latents.is_file()):
+        on_look = on_phase("the planner's latents", look_count(plan.datasets))
         build_latents(
             plan.datasets,
             planner,
             latents,
-            lambda count: on_step(-count, {}),
+            lambda count: on_look(count, {}),
             prompt=_prompt(plan.datasets),
         )
     for phase in _policy_phases(plan, latents):
@@ -154,14 +163,16 @@ def train_policy(plan: TrainingPlan, planner: Path, on_step: OnStep) -> Path:
             seed=plan.seed,
             threads=plan.threads,
         )
+        on_step = on_phase(phase.teaches, phase.schedule.steps)
         train(settings, resume=plan.resume, on_step=on_step)
     return plan.out
 
 
 class _Phase(NamedTuple):
-    """One part of the policy's training; `name` is its folder."""
+    """One part of the policy's training; `name` is its folder, `teaches` is for people."""
 
     name: str
+    teaches: str
     latents: Path | None
     start_from: Path | None
     out: Path
@@ -173,31 +184,32 @@ def _policy_phases(plan: TrainingPlan, latents: Path) -> list[_Phase]:
     start = plan.start_from
     if start is None:
         start = plan.work / _WORDS / "weights"
-        phases.append(_Phase(_WORDS, None, None, start, plan.schedule(WORDS_STEPS, WORDS_RATE)))
+        schedule = plan.schedule(WORDS_STEPS, WORDS_RATE)
+        phases.append(_Phase(_WORDS, "words and chunks", None, None, start, schedule))
     if _have_memory_tasks(plan.datasets):
         out = plan.work / _READING / "weights"
         schedule = Schedule(
             steps=min(plan.steps or READING_STEPS, READING_STEPS), learning_rate=READING_RATE
         )
-        phases.append(_Phase(_READING, latents, start, out, schedule))
+        phases.append(_Phase(_READING, "reading memory", latents, start, out, schedule))
         start = out
     last = plan.schedule(LATENTS_STEPS, LATENTS_RATE)
-    return [*phases, _Phase(_LATENTS, latents, start, plan.out, last)]
+    return [*phases, _Phase(_LATENTS, "latents and chunks", latents, start, plan.out, last)]
 
 
-def train_residual(plan: TrainingPlan, policy: Path, on_step: OnStep) -> Path:
+def train_residual(plan: TrainingPlan, policy: Path, on_phase: OnPhase) -> Path:
     """Train the head that corrects the policy's actions (A2C2); returns the weights' folder.
 
     The demonstrations' latents are used where training the policy has left them.
 
     Raises:
-        ConfigError: There are no demonstrations.
+        ConfigError: There are fewer than two demonstrations.
         MissingWeightsError: The policy has not been trained.
     """
     from fast_brain.training.residual import ResidualTraining
     from fast_brain.training.residual import train_residual as train
 
-    _require_demonstrations(plan.datasets)
+    _require_demonstrations(plan.datasets, _LEAST_FOR_A_POLICY)
     if not (policy / "policy.safetensors").is_file():
         raise MissingWeightsError(path=str(policy), how_to_make="agent train policy")
     latents = plan.work / "latents.npz"
@@ -212,4 +224,5 @@ def train_residual(plan: TrainingPlan, policy: Path, on_step: OnStep) -> Path:
         seed=plan.seed,
         threads=plan.threads,
     )
+    on_step = on_phase("residual head", settings.schedule.steps)
     return train(settings, resume=plan.resume, on_step=on_step)

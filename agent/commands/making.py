@@ -3,12 +3,16 @@
 import enum
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.commands.common import SeedOption, WorkersOption, told
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 DemosOption = Annotated[
     list[Path] | None,
@@ -30,6 +34,7 @@ ThreadsOption = Annotated[int, typer.Option(min=1, help="Threads of the processo
 _SCENE = Path("datasets/scene")
 _WORK = Path("checkpoints")
 OnStep = Callable[[int, dict[str, float]], None]
+OnPhase = Callable[[str, int], OnStep]
 
 
 class Tasks(enum.StrEnum):
@@ -59,7 +64,8 @@ def record(
     """
     from agent.demos.series import Progress, record_series
 
-    with _progress("demonstrations", episodes) as show:
+    with _progress() as on_phase:
+        show = on_phase("demonstrations", episodes)
 
         def note(progress: Progress) -> None:
             worked = float(bool(progress.info.get("success")))
@@ -89,7 +95,7 @@ def train_planner(
     resume: ResumeOption = False,
 ) -> None:
     """Train the slow brain: a planner that sees and thinks aloud."""
-    from agent.training import PLANNER_STEPS, TrainingPlan
+    from agent.training import TrainingPlan
     from agent.training import train_planner as train
     from slow_brain.engines.model_files import SHIPPED_WEIGHTS
 
@@ -104,8 +110,8 @@ def train_planner(
         start_from=start_from,
         new_words=new_words,
     )
-    with _progress("planner", steps or PLANNER_STEPS) as show:
-        folder = train(plan, show)
+    with _progress() as on_phase:
+        folder = train(plan, on_phase)
     typer.echo(f"The planner's weights: {folder}")
 
 
@@ -125,7 +131,7 @@ def train_policy(
     resume: ResumeOption = False,
 ) -> None:
     """Train the fast brain: on words, then on the planner's latents."""
-    from agent.training import LATENTS_STEPS, TrainingPlan
+    from agent.training import TrainingPlan
     from agent.training import train_policy as train
     from fast_brain.policies.flow import DEFAULT_WEIGHTS
     from slow_brain.engines.model_files import SHIPPED_WEIGHTS as PLANNER_WEIGHTS
@@ -140,8 +146,8 @@ def train_policy(
         seed=seed,
         start_from=start_from,
     )
-    with _progress("policy", steps or LATENTS_STEPS) as show:
-        folder = train(plan, planner or PLANNER_WEIGHTS, show)
+    with _progress() as on_phase:
+        folder = train(plan, planner or PLANNER_WEIGHTS, on_phase)
     typer.echo(f"The policy's weights: {folder}")
 
 
@@ -160,7 +166,7 @@ def train_residual(
     resume: ResumeOption = False,
 ) -> None:
     """Train the small head that corrects late actions by what is seen now (stitcher a2c2)."""
-    from agent.training import RESIDUAL_STEPS, TrainingPlan
+    from agent.training import TrainingPlan
     from agent.training import train_residual as train
     from fast_brain.policies.flow import DEFAULT_WEIGHTS as POLICY_WEIGHTS
     from fast_brain.stitchers.a2c2 import DEFAULT_WEIGHTS
@@ -174,14 +180,14 @@ def train_residual(
         threads=threads,
         seed=seed,
     )
-    with _progress("residual head", steps or RESIDUAL_STEPS) as show:
-        folder = train(plan, policy or POLICY_WEIGHTS, show)
+    with _progress() as on_phase:
+        folder = train(plan, policy or POLICY_WEIGHTS, on_phase)
     typer.echo(f"The head's weights: {folder}")
 
 
 @contextmanager
-def _progress(what: str, total: int) -> Generator[OnStep]:
-    """A bar that also shows the newest figures; says how to go on after Ctrl-C."""
+def _progress() -> Generator[OnPhase]:
+    """Bars, one for each phase; after Ctrl-C it says how to go on."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -195,17 +201,31 @@ def _progress(what: str, total: int) -> Generator[OnStep]:
     )
     try:
         with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-            task = progress.add_task(what, total=total, figures="")
-
-            def show(step: int, figures: dict[str, float]) -> None:
-                # Steps below zero are what comes before learning: reading, preparing.
-                shown = "preparing" if step < 0 else _in_words(figures)
-                progress.update(task, completed=max(step, 0), figures=shown)
-
-            yield show
+            yield partial(_begin, progress)
+            _finish(progress)
     except KeyboardInterrupt:
         console.print("Stopped. The same command goes on (training: with --resume).")
         raise
+
+
+def _begin(progress: "Progress", name: str, total: int) -> OnStep:
+    """Begin a bar that also shows the newest figures; where nobody watches, its name is said."""
+    _finish(progress)
+    if progress.disable:
+        progress.console.print(f"{name}: {total:,}")
+    task = progress.add_task(name, total=total, figures="")
+
+    def on_step(step: int, figures: dict[str, float]) -> None:
+        # Steps below zero come before learning: so many pictures are to be prepared.
+        shown = f"preparing, {-step:,} to go" if step < 0 else _in_words(figures)
+        progress.update(task, completed=max(step, 0), figures=shown)
+
+    return on_step
+
+
+def _finish(progress: "Progress") -> None:
+    for task in progress.tasks:
+        progress.update(task.id, completed=task.total)
 
 
 def _in_words(figures: dict[str, float]) -> str:

@@ -107,6 +107,11 @@ def read_info(root: Path, episode: int) -> dict[str, Any]:
     return json.loads(metadata[b"tandem_episode"])
 
 
+def row_count(root: Path, episode: int) -> int:
+    """Return how many frames an episode has, without reading them."""
+    return pq.read_metadata(episode_path(root, episode)).num_rows
+
+
 def read_infos(root: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield number and description of every episode, without reading the rows."""
     for episode in recorded_episodes(root):

@@ -5,6 +5,7 @@ that the demonstrator then carried out.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from agent.demos.dataset import decode_image, read_episode, recorded_episodes
+from agent.demos.dataset import (
+    decode_image,
+    read_episode,
+    read_infos,
+    recorded_episodes,
+    row_count,
+)
 from agent.demos.memory_examples import Present, memory_thought, task_of
 from agent.demos.planner_examples import chosen_subtask, thought_text
 from agent.demos.record import is_subtask_done
@@ -48,10 +55,25 @@ def _looks(
 ) -> Iterator[_Look]:
     for offset, episode in enumerate(recorded_episodes(root)):
         table, info = read_episode(root, episode)
-        if table.num_rows == 0 or ("memory_task" in info and not info["success"]):
+        if not _is_looked_at(info):
             continue
         for row in table.to_pylist()[::FRAME_STRIDE]:
             yield _look(row, info, first_number + offset, random, prompt)
+
+
+def _is_looked_at(info: dict[str, Any]) -> bool:
+    """Whether an episode teaches: of memory tasks, those that were lost do not."""
+    return "memory_task" not in info or bool(info["success"])
+
+
+def look_count(sources: list[Path]) -> int:
+    """How many looks the planner takes at these demonstrations."""
+    return sum(
+        math.ceil(row_count(root, episode) / FRAME_STRIDE)
+        for root in sources
+        for episode, info in read_infos(root)
+        if _is_looked_at(info)
+    )
 
 
 def _look(
@@ -127,6 +149,7 @@ def build_latents(
     if batch:
         _keep(batch, decoder, processor.tokenizer, kept)
         count += len(batch)
+        on_progress(count)
     out.parent.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {name: np.concatenate(parts) for name, parts in kept.items()}
     # Aside, then into place: training that is resumed takes what is there for whole.

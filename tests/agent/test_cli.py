@@ -98,12 +98,14 @@ def test_eval_measures_writes_and_tells(tmp_path: Path) -> None:
 def test_train_passes_on_what_was_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Folders, steps and resuming reach the training, and a bar shows its figures."""
+    """Folders, steps and resuming reach the training, and each of its phases is told."""
     training = pytest.importorskip("agent.training")
     asked: list[object] = []
 
-    def train(plan: object, on_step: making.OnStep) -> Path:
+    def train(plan: object, on_phase: making.OnPhase) -> Path:
         asked.append(plan)
+        on_phase("first", 2)(0, {})
+        on_step = on_phase("second", 4000)
         on_step(-1, {})
         on_step(3, {"loss": 0.5})
         return tmp_path
@@ -111,6 +113,7 @@ def test_train_passes_on_what_was_asked_for(
     monkeypatch.setattr(training, "train_planner", train)
     done = agent("train", "planner", "--demos", "d1", "--demos", "d2", "--steps", "7", "--resume")
     assert done.exit_code == 0, done.output
+    assert "first: 2\nsecond: 4,000\n" in done.stderr
     (plan,) = asked
     assert plan.datasets == [Path("d1"), Path("d2")]  # pyright: ignore[reportAttributeAccessIssue]
     assert (plan.steps, plan.resume) == (7, True)  # pyright: ignore[reportAttributeAccessIssue]

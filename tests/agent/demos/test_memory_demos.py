@@ -1,6 +1,7 @@
 """Memory demonstrations and the exercises made of them: words that do not tell the past."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,15 @@ import pytest
 pytest.importorskip("ogbench")
 
 from agent.demos.dataset import read_episode
-from agent.demos.latents import _look
+from agent.demos.latents import _look, look_count
 from agent.demos.memory_examples import made_up_questions, task_of
 from agent.demos.planner_examples import Asking, questions
 from agent.demos.planner_facts import UNKNOWN
 from agent.demos.series import record_series
+from agent.training import TrainingPlan, train_policy
 from bridge import ConfigError, UnknownNameError
 from fast_brain.robots.scene_memory_skills import MEMORY_SKILLS, PRESS_OTHER
+from slow_brain.engines.model_files import SHIPPED_WEIGHTS
 from slow_brain.prompt import MEMORY_PROMPT
 from slow_brain.training.planner import FACT_CLASSES
 from tests.agent.demos.conftest import FlatCamera
@@ -129,6 +132,41 @@ def test_looks_at_a_demonstration_say_what_a_planner_can_know(
     assert "current: nothing" in looks[0].prompt
     assert any(look.subtask.startswith(PRESS_OTHER) for look in looks)
     assert all("the drawer button" not in look.answer.split("PLAN")[1] for look in looks)
+
+
+def test_a_policy_cannot_be_taught_by_one_demonstration(
+    recorded: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """One would be held out and nothing left to learn from: refused with what it takes."""
+    plan = TrainingPlan(datasets=[recorded[0]], work=tmp_path, out=tmp_path / "out", steps=1)
+    with pytest.raises(ConfigError, match="memory0: 1, and at least 2 are needed"):
+        train_policy(plan, SHIPPED_WEIGHTS, lambda *_: lambda *_: None)
+
+
+def test_the_policy_is_taught_in_phases_each_told_by_name(
+    recorded: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    """From memory tasks: latents of every look, then words, reading and chunks; weights at last."""
+    root, _ = recorded
+    told: list[tuple[str, int]] = []
+    steps: dict[str, list[int]] = {}
+
+    def on_phase(name: str, total: int) -> Callable[[int, dict[str, float]], None]:
+        told.append((name, total))
+        return lambda step, _: steps.setdefault(name, []).append(step)
+
+    plan = TrainingPlan(datasets=[root, root], work=tmp_path, out=tmp_path / "out", steps=1)
+    train_policy(plan, SHIPPED_WEIGHTS.parent / "memory", on_phase)
+    looks = look_count([root, root])
+    assert told == [
+        ("the planner's latents", looks),
+        ("words and chunks", 1),
+        ("reading memory", 1),
+        ("latents and chunks", 1),
+    ]
+    assert steps["the planner's latents"][-1] == looks
+    assert all(steps[name][-1] == 0 for name, _ in told[1:])
+    assert (tmp_path / "out" / "policy.safetensors").is_file()
 
 
 def test_stills_show_spots_and_lights(monkeypatch: pytest.MonkeyPatch) -> None:

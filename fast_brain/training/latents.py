@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from fast_brain.policies.flow_network import COGNITIVE_TOKENS, LATENT_WIDTH, PERCEPTUAL_TOKENS
+from fast_brain.training.delays import Delay, Delays
 from fast_brain.training.frames import Frames
-from fast_brain.training.rehearsals import KIND_SHARES, Looks, Rehearsal
+from fast_brain.training.rehearsals import KIND_SHARES, Entries, Looks, Rehearsal
 
 MAX_AGE_S = 2.0
 # So many memories are of a planner that is later still.
@@ -76,7 +77,7 @@ class LatentLibrary:
             self._frame, self._subtask = file["frame"], file["subtask"]
             episode = file["episode"]
         self._frames = frames
-        self._has_acted = _has_acted(frames)
+        self._delays = Delays(frames)
         self._shares = shares
         numbers = np.unique(episode)
         edges = zip(
@@ -92,8 +93,7 @@ class LatentLibrary:
 
         The current latent must have decided on the subtask that is being done; a late planner's
         latent that still says so counts too, up to ``MAX_AGE_S``, some up to ``LATE_MAX_AGE_S``.
-        While the arm waits after a subtask nothing changes but the time, so a short wait stands for
-        a long one. Before it acts it may be waiting for a moment, which must not seem to pass by.
+        The arm may have been slower until then than the demonstrator (`delays.py`).
         """
         found = [self._find(int(row), random) for row in rows]
         held = [each and each[0].tokens(each[1]) for each in found]
@@ -104,22 +104,17 @@ class LatentLibrary:
                 continue
             rehearsal, place = chosen
             count = len(tokens[0])
-            now_s = int(self._frames.frame[row]) / _FPS + self._longer_wait_s(int(row), random)
-            times = rehearsal.views[place]
+            now_s = int(self._frames.frame[row]) / _FPS
+            delay = self._delays.draw(int(row), random)
+            perceptual, cognitive = rehearsal.views[place]
             told.perceptual[line, -count:] = torch.from_numpy(tokens[0])
             told.cognitive[line, -count:] = torch.from_numpy(tokens[1])
-            told.elapsed_s[line, -count:] = torch.from_numpy(now_s - times[0].time_s)
-            told.cognitive_elapsed_s[line, -count:] = torch.from_numpy(now_s - times[1].time_s)
-            told.now_s[line] = now_s
+            told.elapsed_s[line, -count:] = _elapsed_s(delay, now_s, perceptual)
+            told.cognitive_elapsed_s[line, -count:] = _elapsed_s(delay, now_s, cognitive)
+            told.now_s[line] = delay.later(now_s)
             told.is_kept[line, -count:] = True
             told.is_found[line] = True
         return told
-
-    def _longer_wait_s(self, row: int, random: np.random.Generator) -> float:
-        """How much longer the arm is said to have waited already [s]."""
-        waits_on = self._frames.is_hovering[row] and self._has_acted[row]
-        is_late = waits_on and random.random() < _LATE_SHARE
-        return float(random.uniform(0, LATE_MAX_AGE_S - MAX_AGE_S)) if is_late else 0.0
 
     def _find(self, row: int, random: np.random.Generator) -> tuple[Rehearsal, int] | None:
         """A rehearsal of the row's episode, and the place in it of a latent that fits the row."""
@@ -154,11 +149,5 @@ class LatentLibrary:
         return known
 
 
-def _has_acted(frames: Frames) -> np.ndarray:
-    """Whether the arm did something earlier in a row's segment ``[T]``."""
-    rows = np.arange(len(frames.is_hovering))
-    key = frames.episode.astype(np.int64) * 1000 + frames.segment
-    begins = np.append(True, np.diff(key) != 0)
-    segment_start = np.maximum.accumulate(np.where(begins, rows, 0))
-    last_acting = np.maximum.accumulate(np.where(frames.is_hovering, -1, rows))
-    return last_acting >= segment_start
+def _elapsed_s(delay: Delay, now_s: float, entries: Entries) -> torch.Tensor:
+    return torch.from_numpy(delay.elapsed_s(now_s, entries.time_s).astype(np.float32))

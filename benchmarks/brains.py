@@ -19,7 +19,7 @@ import torch
 from bridge.messages import MemoryView, Observation
 from fast_brain.policies.flow import FlowPolicy
 from slow_brain.checkpoint import load
-from slow_brain.decoding import GreedyDecoder, TextPiece
+from slow_brain.decoding import TextDecoder, TextPiece
 from slow_brain.engines.model_files import SHIPPED_WEIGHTS
 from slow_brain.prompt import planner_prompt
 
@@ -80,7 +80,7 @@ def policy_figures(chunks: int) -> dict[str, float]:
 def planner_figures(plans: int) -> dict[str, float]:
     """Return seconds a plan, tokens a second, and the ratio to transformers' `generate`."""
     model, processor = load(SHIPPED_WEIGHTS)
-    decoder, random = GreedyDecoder(model, processor), np.random.default_rng(0)
+    decoder, random = TextDecoder(model, processor), np.random.default_rng(0)
     plan_s, first_s, generate_s, tokens = [], [], [], 0
     for _ in range(plans):
         image = random.integers(0, 255, (96, 96, 3), np.uint8)

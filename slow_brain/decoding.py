@@ -1,4 +1,4 @@
-"""Greedy decoding, one token at a time, with the hidden states of the very same request.
+"""Decoding, one token at a time, with the hidden states of the very same request.
 
 Works for every model of transformers that reads pictures and writes text in one causal sequence. A
 generator, so that a newer request can close it between two tokens. What the last request began
@@ -31,7 +31,25 @@ from slow_brain.prompt import ACT_TOKEN
 SHIPPED_TAP = LatentTap(cognitive=ACT_TOKEN)
 
 
-class GreedyDecoder:
+class Draw:
+    """Draws tokens by their probabilities; the same ones for the same seed.
+
+    Args:
+        temperature: What the logits are divided by, > 0.
+        seed: Fixes what is drawn.
+    """
+
+    def __init__(self, temperature: float, seed: int) -> None:
+        self._temperature = temperature
+        self._random = torch.Generator().manual_seed(seed)
+
+    def token(self, logits: torch.Tensor) -> int:
+        """Return a token drawn by ``logits [V]``."""
+        shares = (logits.float().cpu() / self._temperature).softmax(-1)
+        return int(torch.multinomial(shares, 1, generator=self._random))
+
+
+class TextDecoder:
     """Decodes with a loaded model; not for use by two threads at once.
 
     Args:
@@ -77,12 +95,14 @@ class GreedyDecoder:
         self,
         inputs: Any,  # noqa: ANN401  # Tensors by name, typed differently by each processor.
         max_tokens: int,
+        draw: Draw | None = None,
     ) -> Generator[EngineOutput]:
         """Decode what a processor made of one prompt; the last thing yielded is a `Finish`.
 
         Args:
             inputs: Tensors of a batch of one, such as `input_ids` ``[1, T]``.
             max_tokens: As for `decode`.
+            draw: Chooses the tokens; None takes the likeliest each time.
         """
         ids: list[int] = inputs["input_ids"][0].tolist()
         cache, reused = self._prefix.take(ids, self._image_token)
@@ -96,7 +116,7 @@ class GreedyDecoder:
             written: list[int] = []
             shown, is_complete = 0, False
             while len(written) < max_tokens:
-                token = self._next(hidden)
+                token = self._next(hidden, draw)
                 is_complete = token in self._ends
                 if is_complete:
                     break
@@ -149,8 +169,9 @@ class GreedyDecoder:
         return outputs.last_hidden_state
 
     @torch.inference_mode()
-    def _next(self, hidden: torch.Tensor) -> int:
-        return int(self._model.lm_head(hidden[:, -1]).argmax())
+    def _next(self, hidden: torch.Tensor, draw: Draw | None) -> int:
+        logits = self._model.lm_head(hidden[0, -1])
+        return int(logits.argmax()) if draw is None else draw.token(logits)
 
     @torch.inference_mode()
     def read_along(

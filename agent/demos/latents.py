@@ -29,7 +29,7 @@ from agent.worlds.scene.memory_tasks_plan import Notes
 from agent.worlds.scene.tasks import SceneGoal
 from fast_brain.robots.scene_facts import SceneFacts
 from slow_brain.checkpoint import load
-from slow_brain.decoding import GreedyDecoder
+from slow_brain.decoding import TextDecoder
 from slow_brain.prompt import MEMORY_PROMPT, NOTHING, SHIPPED_PROMPT, planner_prompt
 from slow_brain.training.examples import pad_questions, to_pixels, tokenize_question
 
@@ -132,7 +132,7 @@ def build_latents(
         prompt: What the planner is asked with, but for memory tasks, which have their own.
     """
     model, processor = load(weights)
-    decoder = GreedyDecoder(model, processor)
+    decoder = TextDecoder(model, processor)
     random = np.random.default_rng(0)
     kept: dict[str, list[np.ndarray]] = {}
     batch: list[_Look] = []
@@ -161,7 +161,7 @@ def build_latents(
 
 @torch.inference_mode()
 def read_along(
-    decoder: GreedyDecoder,
+    decoder: TextDecoder,
     tokenizer: Any,  # noqa: ANN401  # transformers types its tokenizers so.
     texts: Sequence[tuple[str, str]],
     images: np.ndarray,
@@ -181,7 +181,7 @@ def read_along(
 
 def _keep(
     looks: list[_Look],
-    decoder: GreedyDecoder,
+    decoder: TextDecoder,
     tokenizer: Any,  # noqa: ANN401  # transformers types its tokenizers so.
     kept: dict[str, list[np.ndarray]],
 ) -> None:

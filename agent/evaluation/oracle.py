@@ -25,7 +25,7 @@ from bridge.messages import Latent, Plan, PlanRequest, Subtask, Thought, WorldRe
 from bridge.specs import LatentSpec, PlannerSpec
 from fast_brain.robots.scene_facts import SKILLS, SceneFacts
 from slow_brain.checkpoint import IMAGE_TOKENS, LATENT_WIDTH, load
-from slow_brain.decoding import GreedyDecoder
+from slow_brain.decoding import TextDecoder
 from slow_brain.engines.model_files import weights_folder
 from slow_brain.planning_node import PlanningNode
 from slow_brain.prompt import MEMORY_PROMPT, NOTHING, SHIPPED_PROMPT, planner_prompt
@@ -91,7 +91,7 @@ class OraclePlanner:
         self._is_scrambled = words == "scrambled"
         self._prompt = prompt if task is None else MEMORY_PROMPT
         model, self._processor = load(weights_folder(weights))
-        self._decoder = GreedyDecoder(model, self._processor)
+        self._decoder = TextDecoder(model, self._processor)
         self._subtask_timeout_s = subtask_timeout_s
         self._world: WorldReport | None = None
         self._sequence = 0

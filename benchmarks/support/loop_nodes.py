@@ -98,11 +98,11 @@ def plan_writer() -> Any:  # noqa: ANN401  # A function without arguments.
 
     from benchmarks.support.machine import usable_cores
     from slow_brain.checkpoint import load
-    from slow_brain.decoding import GreedyDecoder
+    from slow_brain.decoding import TextDecoder
     from slow_brain.engines.model_files import SHIPPED_WEIGHTS
     from slow_brain.prompt import planner_prompt
 
-    decoder = GreedyDecoder(*load(SHIPPED_WEIGHTS))
+    decoder = TextDecoder(*load(SHIPPED_WEIGHTS))
     prompt = planner_prompt("put the cube in the drawer, then close and lock it", [], None)
     random = np.random.default_rng(0)
 

@@ -59,7 +59,8 @@ class EngineRequest:
     """One question to the model.
 
     `schema` is a JSON schema; an engine that can holds the model to it, the others ignore it. Lower
-    `priority` goes first where several ask one engine.
+    `priority` goes first where several ask one engine. At `temperature` 0 the likeliest token is
+    taken each time; above it tokens are drawn, in this process the same ones for one `request_id`.
     """
 
     turns: tuple[Turn, ...]
@@ -67,6 +68,7 @@ class EngineRequest:
     schema: Mapping[str, Any] | None = None
     priority: int = 0
     request_id: str = ""
+    temperature: float = 0.0
 
     @property
     def pictures(self) -> tuple[ImageArray, ...]:

@@ -133,7 +133,7 @@ class OpenAIEngine:
         return {
             "messages": chat_messages(request.turns, self._settings.picture_format),
             "max_tokens": request.max_tokens,
-            "temperature": 0.0,
+            "temperature": request.temperature,
             **response_format(request.schema, self._schema_use),
             "extra_body": self._extra_body,
         }

@@ -3,6 +3,7 @@
 It cannot hold a model to a JSON schema: a reply that is no plan is asked for once more.
 """
 
+import zlib
 from collections.abc import Generator
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from bridge.errors import ContractError
 from bridge.specs import LatentSpec
-from slow_brain.decoding import SHIPPED_TAP, GreedyDecoder
+from slow_brain.decoding import SHIPPED_TAP, Draw, TextDecoder
 from slow_brain.engines.chat_inputs import (
     check_token,
     picture_px,
@@ -61,7 +62,7 @@ class TransformersEngine:
         self._model = load_model(folder, dtype).to(device)
         self._tap = chosen
         check_token(self._processor, chosen)
-        self._decoder = GreedyDecoder(self._model, self._processor, chosen)
+        self._decoder = TextDecoder(self._model, self._processor, chosen)
         self._info = EngineInfo(
             name="transformers",
             latent=self._latent(),
@@ -82,14 +83,17 @@ class TransformersEngine:
         return LatentSpec(perceptual_tokens=tokens, cognitive_tokens=1, width=width)
 
     def generate(self, request: EngineRequest) -> Generator[EngineOutput]:
-        """Write the answer, the most likely token each time.
+        """Write the answer, the most likely token each time unless a temperature is asked for.
 
         Raises:
             ContractError: Prompt and answer together are longer than the model can read.
         """
         inputs = self._inputs(request.turns)
         self._check_length(inputs["input_ids"].shape[-1], request.max_tokens)
-        yield from self._decoder.decode_inputs(inputs, request.max_tokens)
+        draw = None
+        if request.temperature > 0:
+            draw = Draw(request.temperature, zlib.crc32(request.request_id.encode()))
+        yield from self._decoder.decode_inputs(inputs, request.max_tokens, draw)
 
     def encode(self, turns: tuple[Turn, ...], answer: str) -> HiddenStates:
         """Return the states that writing `answer` would have had; for text of another model.

@@ -210,7 +210,7 @@ class VllmEngine:
         if request.schema is not None:
             held = module.StructuredOutputsParams(json=dict(request.schema))
         return module.SamplingParams(
-            temperature=0.0,
+            temperature=request.temperature,
             max_tokens=max_tokens,
             output_kind=module.RequestOutputKind.DELTA,
             structured_outputs=held,

@@ -26,7 +26,7 @@ from slow_brain.engines.engine import (
 )
 from slow_brain.prompt import SHIPPED_PROMPT
 from slow_brain.prompts.prompt_file import PromptValues, load_prompt
-from slow_brain.prompts.repair import repair_turns
+from slow_brain.prompts.repair import REPAIR_TEMPERATURE, repair_turns
 from slow_brain.prompts.reply import Decision, NotAPlanError, ReplyForm, ReplyRules
 from slow_brain.reply_stream import ReplyStream
 
@@ -90,23 +90,26 @@ class VisionLanguagePlanner:
     def plan(self, request: PlanRequest) -> Generator[Thinking]:
         """Think about the newest pictures; thoughts come as they are written, None between tokens.
 
-        A reply that is no plan, or whose plan is refused, is asked for once more, with what was
-        wrong as a thought `REPAIR`.
+        A reply that is no plan, or whose plan is refused, is asked for once more, as the prompt
+        says, with what was wrong as a thought `REPAIR`.
 
         Raises:
             ContractError: A picture is missing or has the wrong shape, the prompt is too long, or
                 the text is no plan after all repairs.
             TransportError: The engine's server does not answer.
         """
-        turns = self._turns(request)
+        turns, temperature = self._turns(request), 0.0
         for repairs_left in range(self._repairs, -1, -1):
             try:
-                yield from self._ask(request, turns)
+                yield from self._ask(request, turns, temperature)
             except NotAPlanError as refusal:
                 if not repairs_left:
                     raise
                 yield self._thought(request, "REPAIR", refusal.reason)
-                turns = repair_turns(turns, refusal)
+                if self._prompt.settings.repair == "again":
+                    temperature = REPAIR_TEMPERATURE
+                else:
+                    turns = repair_turns(turns, refusal)
             else:
                 return
 
@@ -134,7 +137,9 @@ class VisionLanguagePlanner:
             )
         return image
 
-    def _ask(self, request: PlanRequest, turns: tuple[Turn, ...]) -> Generator[Thinking]:
+    def _ask(
+        self, request: PlanRequest, turns: tuple[Turn, ...], temperature: float
+    ) -> Generator[Thinking]:
         skills = self._skills or request.skills
         rules = ReplyRules(
             plan_id=request.plan_id,
@@ -148,6 +153,7 @@ class VisionLanguagePlanner:
             max_tokens=self._max_tokens,
             schema=self._form.schema(skills),
             request_id=request.plan_id,
+            temperature=temperature,
         )
         try:
             hidden = yield from self._read(request, asked, stream)

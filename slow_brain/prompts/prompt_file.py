@@ -50,6 +50,10 @@ class PromptSettings(FinishedLimits):
 
     Of what people have said about the goal the newest remarks are filled in, in at most
     `remarks_tokens` tokens. Where `$goal_and_remarks` stands, they are further clauses of the goal.
+
+    A reply that is no plan is asked for once more: `repair` "explain" shows it to the model with
+    what was wrong, "again" asks the same and has the model draw its words. The second is for models
+    that were trained on one form of question, to which a talk about it is noise.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +61,7 @@ class PromptSettings(FinishedLimits):
     reply: str
     lower_case_goal: bool = False
     remarks_tokens: int = Field(default=200, ge=1)
+    repair: Literal["explain", "again"] = "explain"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,11 @@
-"""Asks for a reply once more, with what was wrong with the first one."""
+"""Asks for a reply once more: in a talk about what was wrong, or the same with other luck."""
 
 from slow_brain.engines.engine import Turn
 from slow_brain.prompts.prompt_file import plain_line
 from slow_brain.prompts.reply import NotAPlanError
 
+# Its own probabilities: what it is sure of stays, where it wavered it may say something else.
+REPAIR_TEMPERATURE = 1.0
 _MOST_QUOTED = 600
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from PIL import Image
 
-from slow_brain.decoding import GreedyDecoder, HiddenStates
+from slow_brain.decoding import HiddenStates, TextDecoder
 
 _MOST_TOKENS = 160
 
@@ -76,7 +76,7 @@ def _last_fields(text: str) -> tuple[str, str] | None:
 
 
 def score_planner(
-    decoder: GreedyDecoder,
+    decoder: TextDecoder,
     examples: Path,
     count: int,
     *,

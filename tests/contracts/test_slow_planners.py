@@ -14,7 +14,7 @@ from bridge.protocols import Planner
 from bridge.testing import PlannerContract
 from bridge.testing.examples import example_request
 from slow_brain import checkpoint
-from slow_brain.decoding import GreedyDecoder, HiddenStates
+from slow_brain.decoding import HiddenStates, TextDecoder
 from slow_brain.planners.scripted import ScriptedPlanner
 from slow_brain.planners.vlm import VisionLanguagePlanner
 from slow_brain.prompt import ACT_TOKEN, planner_prompt
@@ -114,10 +114,10 @@ def test_decoding_and_reading_along_see_the_same(
 ) -> None:
     """States while decoding an answer equal those of reading it, padded, in one batch."""
     model, processor = checkpoint.load(weights)
-    decoder, prompt = GreedyDecoder(model, processor), planner_prompt("a goal", ["a"], "b")
+    decoder, prompt = TextDecoder(model, processor), planner_prompt("a goal", ["a"], "b")
     asked = [tokenize_question(processor.tokenizer, prompt, each) for each in (ANSWER, ANSWER * 2)]
     written = iter(asked[0][1])
-    monkeypatch.setattr(decoder, "_next", lambda hidden: next(written))
+    monkeypatch.setattr(decoder, "_next", lambda *_: next(written))
     *_, decoded = decoder.decode(prompt, picture(), max_tokens=200)
     ids, mask, _, act_index = pad_questions(asked, processor.tokenizer.pad_token_id)
     pixels = to_pixels(picture()[None]).repeat(2, 1, 1, 1, 1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from transformers import (
 
 from bridge.errors import ConfigError, ContractError, MissingWeightsError
 from slow_brain import checkpoint
-from slow_brain.decoding import GreedyDecoder, pooled
+from slow_brain.decoding import TextDecoder, pooled
 from slow_brain.engines.engine import (
     Engine,
     EngineOutput,
@@ -67,7 +68,7 @@ def states(results: list[EngineOutput]) -> HiddenStates:
 def writing(engine: TransformersEngine, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the model's random weights write this text."""
     tokens = iter(engine._processor.tokenizer(text)["input_ids"])
-    monkeypatch.setattr(GreedyDecoder, "_next", lambda *_: next(tokens))
+    monkeypatch.setattr(TextDecoder, "_next", lambda *_: next(tokens))
 
 
 def test_text_comes_in_pieces_and_ends_in_one_finish(weights: Path) -> None:
@@ -78,6 +79,19 @@ def test_text_comes_in_pieces_and_ends_in_one_finish(weights: Path) -> None:
     assert isinstance(finish, Finish)
     assert finish.tokens <= MOST_TOKENS
     assert all(isinstance(each, (TextPiece, HiddenStates)) for each in pieces)
+
+
+def test_drawn_tokens_depend_on_the_request_alone(weights: Path) -> None:
+    """Above temperature 0 one request is answered alike each time, another one otherwise."""
+    engine = TransformersEngine(weights=str(weights))
+
+    def answer(request_id: str, temperature: float) -> str:
+        asked = replace(question(), request_id=request_id, temperature=temperature)
+        return "".join(each.text for each in engine.generate(asked) if isinstance(each, TextPiece))
+
+    drawn = [answer(request_id, 1.0) for request_id in ("a", "a", "b")]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert answer("a", 0.0) == answer("b", 0.0) != drawn[0]
 
 
 @pytest.mark.parametrize("layer", [-1, 0, 3])
@@ -160,16 +174,16 @@ def test_a_failing_forward_pass_does_not_spoil_the_next_request(
     """What was half read when the model raised is not taken for read."""
     engine, calls = TransformersEngine(weights=str(weights)), iter(range(100))
     expected = [p for p in engine.generate(question()) if isinstance(p, TextPiece)]
-    forward = GreedyDecoder._forward
+    forward = TextDecoder._forward
 
-    def failing(self: GreedyDecoder, cache: Any, **inputs: Any) -> Any:
+    def failing(self: TextDecoder, cache: Any, **inputs: Any) -> Any:
         result = forward(self, cache, **inputs)
         if next(calls) == 2:
             raise RuntimeError("out of memory")
         return result
 
     with monkeypatch.context() as patched:
-        patched.setattr(GreedyDecoder, "_forward", failing)
+        patched.setattr(TextDecoder, "_forward", failing)
         with pytest.raises(RuntimeError):
             list(engine.generate(question()))
     assert [p for p in engine.generate(question()) if isinstance(p, TextPiece)] == expected

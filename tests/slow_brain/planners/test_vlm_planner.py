@@ -12,9 +12,11 @@ from bridge.errors import ConfigError, PlanRefusedError, UnknownNameError
 from bridge.messages import Latent, Observation, Plan, Reply, Thought
 from bridge.protocols import Planner
 from bridge.testing import PlannerContract, example_request, example_subtask
+from slow_brain.chain_of_thought import FIELDS, LOOK_FIRST, ParsedThought
 from slow_brain.engines.engine import EngineInfo, EngineRequest, Finish, TextPiece
 from slow_brain.engines.recorded_engine import RecordedEngine
 from slow_brain.planners.vlm import VisionLanguagePlanner
+from slow_brain.prompts.repair import REPAIR_TEMPERATURE
 from slow_brain.prompts.reply import NotAPlanError
 
 SKILLS = ("open the drawer", "store the cube")
@@ -80,6 +82,26 @@ def test_a_reply_that_is_no_plan_is_asked_for_once_more(bad: str, why: str) -> N
     first, second = asked(one)
     assert second.turns[: len(first.turns)] == first.turns
     assert "no plan" in second.turns[-1].text
+
+
+@pytest.mark.parametrize("prompt", ["tandem", "memory", "forgetful"])
+def test_a_model_of_one_question_is_asked_the_same_with_other_luck(prompt: str) -> None:
+    """The shipped models never learnt to talk about mistakes: asked again, they draw words."""
+    thought = ParsedThought(
+        task="drawer open",
+        plan=("open the drawer",),
+        visible_objects="drawer closed",
+        subtask_reasoning="nothing under way",
+        is_current_done=False,
+        subtask="open the drawer",
+    )
+    good = thought.text(FIELDS if prompt == "tandem" else LOOK_FIRST)
+    one = planner(["Sure!", good], prompt=prompt)
+    results = list(one.plan(example_request()))
+    assert sum(isinstance(each, Plan) for each in results) == 1
+    first, second = asked(one)
+    assert [turn.text for turn in second.turns] == [turn.text for turn in first.turns]
+    assert (first.temperature, second.temperature) == (0.0, REPAIR_TEMPERATURE)
 
 
 def test_after_the_last_repair_the_error_carries_the_text() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bridge.training_run import Schedule
 from slow_brain import checkpoint
-from slow_brain.decoding import GreedyDecoder
+from slow_brain.decoding import TextDecoder
 from slow_brain.prompt import planner_prompt
 from slow_brain.training.evaluation import PlannerScore, score_planner
 from slow_brain.training.examples import IGNORED, pad_questions, tokenize_question
@@ -62,7 +62,7 @@ def test_training_resumes_and_its_weights_decode(examples: Path, tmp_path: Path)
             on_step=lambda step, _: seen.append(step),
         )
 
-    decoder = GreedyDecoder(*checkpoint.load(tmp_path / "out"))
+    decoder = TextDecoder(*checkpoint.load(tmp_path / "out"))
     score = score_planner(
         decoder, examples, 2, own_story_only=True, on_progress=lambda _number: None
     )

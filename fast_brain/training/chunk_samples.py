@@ -11,6 +11,7 @@ import torch
 
 from fast_brain.policies.flow_input import proprioception_features, to_pixels
 from fast_brain.policies.flow_network import HORIZON, PolicyInput, bucket_words
+from fast_brain.training.beginnings import beginnings
 from fast_brain.training.frames import Frames
 from fast_brain.training.latents import LatentLibrary, NoLatents, Told
 from fast_brain.training.skill_reader import IGNORED
@@ -45,8 +46,21 @@ class ChunkSamples:
         episodes = np.unique(frames.episode)
         held_out_from = episodes[int(len(episodes) * (1 - _HELD_OUT_SHARE))]
         is_held_out = frames.episode[frames.row] >= held_out_from
-        self.training = np.flatnonzero(~is_held_out)
+        self._waits, self._begins = (rows[frames.row] for rows in beginnings(frames))
+        self.training = self._evened(np.flatnonzero(~is_held_out))
         self.validation = np.flatnonzero(is_held_out)
+
+    def _evened(self, pictures: np.ndarray) -> np.ndarray:
+        """Repeat those of a beginning until they are as many as those of waiting for it."""
+        begins = pictures[self._begins[pictures]]
+        times = int(self._waits[pictures].sum()) // max(len(begins), 1)
+        return np.concatenate([pictures, np.repeat(begins, max(times - 1, 0))])
+
+    def decisive(self, pictures: np.ndarray) -> np.ndarray:
+        """Return those at which the arm begins after a wait, and as many of the wait."""
+        begins = pictures[self._begins[pictures]]
+        waits = pictures[self._waits[pictures]]
+        return np.concatenate([begins, waits[:: max(len(waits) // max(len(begins), 1), 1)]])
 
     @property
     def skills(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bridge.arrays import FloatArray
+from fast_brain.training.beginnings import first_acts
 from fast_brain.training.frames import Frames
 
 _FPS = 20
@@ -48,7 +49,7 @@ class Delays:
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
         self._acts: dict[int, list[int]] = {}
-        for row in _first_acts(frames):
+        for row in first_acts(frames):
             self._acts.setdefault(int(frames.episode[row]), []).append(int(row))
 
     def draw(self, row: int, random: np.random.Generator) -> Delay:
@@ -65,12 +66,3 @@ class Delays:
     def _wait_s(self, row: int, random: np.random.Generator) -> float:
         is_longer = self._frames.is_hovering[row] and random.random() < _WAIT_SHARE
         return float(random.uniform(0, LONGEST_WAIT_S)) if is_longer else 0.0
-
-
-def _first_acts(frames: Frames) -> np.ndarray:
-    """Return the rows in which the arm begins to act, one of each segment in which it does."""
-    acting = np.flatnonzero(~frames.is_hovering)
-    episode, segment = frames.episode[acting], frames.segment[acting]
-    is_first = np.ones(len(acting), bool)
-    is_first[1:] = (episode[1:] != episode[:-1]) | (segment[1:] != segment[:-1])
-    return acting[is_first]

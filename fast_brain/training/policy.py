@@ -32,7 +32,7 @@ from fast_brain.training.chunk_samples import ChunkSamples
 from fast_brain.training.policy_figures import held_out_figures
 from fast_brain.training.policy_settings import PolicyTraining, begin_run, samples_of
 from fast_brain.training.read_ahead import read_ahead
-from fast_brain.training.reading import READER_FILE, remembered_right
+from fast_brain.training.reading import READER_FILE, reading_figures
 from fast_brain.training.skill_reader import SkillReader
 
 _FLOW_DRAWS = 8
@@ -85,7 +85,7 @@ def _learn(  # noqa: PLR0917  # One caller, which names the same things in the s
             if (step + 1) % settings.schedule.checkpoint_every == 0:
                 run.note(
                     held_out_figures(average.network, samples)
-                    | remembered_right(learner.network, learner.reader, samples)
+                    | reading_figures(learner.network, learner.reader, samples)
                 )
                 write(average.network, settings.run_folder / "newest", settings)
 

@@ -3,7 +3,7 @@
 Where the words leave the skill open, only what is remembered tells it. Beside pictures and chunks,
 that lesson is hardly heard: few samples ask for it, and the arm's way says late which skill it is.
 So it comes first and alone. The network's reading of words and memory is trained with the
-`SkillReader`, without pictures: a step costs a fraction of one that looks, and six samples in ten
+`SkillReader`, without pictures: a step costs a fraction of one that looks, and half of the samples
 are ones that only memory answers.
 """
 
@@ -23,8 +23,9 @@ from fast_brain.training.read_ahead import read_ahead
 from fast_brain.training.skill_reader import IGNORED, SkillReader
 
 BATCH = 64
-# Of a batch, those that only memory answers; the others keep what is known already.
-_REMEMBERED_SHARE = 0.6
+# Of a batch, those that only memory answers, and those at which the arm waits for a moment or
+# begins; the others keep what is known already.
+_REMEMBERED_SHARE, _DECISIVE_SHARE = 0.5, 0.2
 _EXAMINED = 512
 READER_FILE = "reader.pt"
 
@@ -51,7 +52,7 @@ def train_reading(
             if step % 50 == 0:
                 run.note({"train loss": float(loss.detach()), "train skill read right": right})
             if (step + 1) % settings.schedule.checkpoint_every == 0:
-                run.note(remembered_right(network, learner.reader, samples))
+                run.note(reading_figures(network, learner.reader, samples))
     settings.out.mkdir(parents=True, exist_ok=True)
     save_weights(network, settings.out / "policy.safetensors")
     torch.save(learner.reader.state_dict(), settings.out / READER_FILE)
@@ -60,21 +61,33 @@ def train_reading(
 
 
 @torch.no_grad()
-def remembered_right(
+def reading_figures(
     network: FlowNetwork, reader: SkillReader, samples: ChunkSamples
 ) -> dict[str, float]:
-    """How often a skill that only memory tells is read right in held-out episodes; or nothing."""
+    """How often a skill is read right in held-out episodes where only memory tells it.
+
+    And how often it is where the arm waits for a moment, or begins: half of each.
+    """
+    pools = {
+        "held out remembered skill right": samples.remembered(samples.validation),
+        "held out beginning right": samples.decisive(samples.validation),
+    }
+    shares = {name: _right(network, reader, samples, pool) for name, pool in pools.items()}
+    return {name: float(np.mean(right)) for name, right in shares.items() if right}
+
+
+def _right(
+    network: FlowNetwork, reader: SkillReader, samples: ChunkSamples, pool: np.ndarray
+) -> list[float]:
+    """Return 1 for each of some pictures of which the skill is read right, else 0."""
     random = np.random.default_rng(1)
-    pool = samples.remembered(samples.validation)
-    if not len(pool):
-        return {}
     pictures = random.permutation(pool)[:_EXAMINED]
     right: list[float] = []
     for start in range(0, len(pictures), BATCH):
         given, skill = samples.told(pictures[start : start + BATCH], random)
         is_right = reader.read(network.read(given)).argmax(-1) == skill
         right += is_right[skill != IGNORED].float().tolist()
-    return {"held out remembered skill right": float(np.mean(right))} if right else {}
+    return right
 
 
 class _Learner(nn.Module):
@@ -94,11 +107,13 @@ class _Learner(nn.Module):
 def _batches(
     samples: ChunkSamples, random: np.random.Generator
 ) -> Iterator[tuple[PolicyInput, torch.Tensor]]:
-    """Yield batches without end, of which a share is of what only memory tells."""
-    remembered = samples.remembered(samples.training)
-    count = round(BATCH * _REMEMBERED_SHARE) if len(remembered) else 0
+    """Yield batches without end, of which shares are of what memory and time decide."""
+    pools = {
+        _REMEMBERED_SHARE: samples.remembered(samples.training),
+        _DECISIVE_SHARE: samples.decisive(samples.training),
+    }
+    counts = {share: round(BATCH * share) if len(pool) else 0 for share, pool in pools.items()}
     while True:
-        others = random.choice(samples.training, BATCH - count)
-        yield samples.told(
-            np.concatenate([random.choice(remembered, count), others]) if count else others, random
-        )
+        drawn = [random.choice(pool, counts[share]) for share, pool in pools.items() if len(pool)]
+        others = random.choice(samples.training, BATCH - sum(counts.values()))
+        yield samples.told(np.concatenate([*drawn, others]), random)

@@ -7,27 +7,13 @@ from hypothesis import strategies as st
 
 from fast_brain.training.delays import LONGEST_WAIT_S, Delay, Delays
 from fast_brain.training.frames import Frames
-
-_ROWS = 60
+from tests.fast_brain.training.example_frames import frames_of
 
 
 @pytest.fixture
 def frames() -> Frames:
     """Two segments of 30 rows; the arm waits, acts, waits; then it acts."""
-    rows = np.arange(_ROWS)
-    return Frames(
-        images={},
-        row=rows,
-        state=np.zeros((_ROWS, 11), np.float32),
-        action=np.zeros((_ROWS, 5), np.float32),
-        segment=rows // 30,
-        is_hovering=(rows < 10) | ((rows >= 20) & (rows < 30)),
-        episode=np.zeros(_ROWS, int),
-        frame=rows,
-        subtask=[""] * _ROWS,
-        skill=[""] * _ROWS,
-        goal_text={0: ""},
-    )
+    return frames_of(["w" * 10 + "a" * 10 + "w" * 10, "a" * 30])
 
 
 def _draws(frames: Frames, row: int) -> list[Delay]:

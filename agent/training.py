@@ -92,6 +92,7 @@ def train_planner(plan: TrainingPlan, on_phase: OnPhase) -> Path:
         ConfigError: There are no demonstrations.
     """
     from agent.demos.planner_examples import Asking, build_examples
+    from agent.worlds.scene.language import made_up_openers
     from slow_brain.training.planner import PlannerTraining
     from slow_brain.training.planner import train_planner as train
 
@@ -116,6 +117,7 @@ def train_planner(plan: TrainingPlan, on_phase: OnPhase) -> Path:
         schedule=plan.schedule(PLANNER_STEPS, PLANNER_RATE),
         start_from=plan.start_from,
         new_words=plan.new_words,
+        openers=made_up_openers(plan.seed),
         held_out_from_episode=round(episodes * (1 - _HELD_OUT_SHARE)),
         seed=plan.seed,
         threads=plan.threads,

@@ -1,7 +1,7 @@
 """Reads the planner's exercises into memory and deals them out as batches of tokens."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ from slow_brain.checkpoint import (
 from slow_brain.prompt import ACT_TOKEN, IMAGE_TOKEN
 
 IGNORED = -100
+# What the shipped prompts begin with, and what share of them get words before the goal.
+_GOAL = "goal:"
+_OPENED_SHARE = 0.3
 _IMAGE_MARKS = FAKE_TOKEN + GLOBAL_TOKEN + IMAGE_TOKEN * IMAGE_TOKENS + FAKE_TOKEN
 
 
@@ -77,10 +80,17 @@ def pad_questions(
 
 
 class Exercises:
-    """All pictures and questions of one parquet file."""
+    """All pictures and questions of one parquet file.
 
-    def __init__(self, path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    ``openers`` may stand before a goal: `batches` puts one there now and then.
+    """
+
+    def __init__(
+        self, path: Path, tokenizer: PreTrainedTokenizerFast, openers: Sequence[str] = ()
+    ) -> None:
         self._tokenizer = tokenizer
+        self._goal_ids = self._ids(_GOAL)
+        self._openers = [self._ids(f" {opener}") for opener in openers]
         self.episodes: np.ndarray = np.asarray(pq.read_table(path, columns=["episode"])["episode"])
         self.images = np.empty((len(self.episodes), 96, 96, 3), np.uint8)
         self._questions: list[list[_Question]] = []
@@ -95,6 +105,9 @@ class Exercises:
                 self._questions.append([self._question(each) for each in row["questions"]])
             start += part.num_rows
 
+    def _ids(self, text: str) -> list[int]:
+        return self._tokenizer(text, add_special_tokens=False)["input_ids"]  # pyright: ignore[reportReturnType]  # One text, one list.
+
     def _question(self, question: dict[str, Any]) -> _Question:
         ids = tokenize_question(self._tokenizer, question["prompt"], question["answer"])
         return _Question(*ids, list(question["facts"]))
@@ -107,16 +120,31 @@ class Exercises:
         while True:
             order = random.permutation(rows)
             for start in range(0, len(order) - size + 1, size):
-                yield self.collate(order[start : start + size], per_picture, random)
+                rows_now = order[start : start + size]
+                yield self.collate(rows_now, per_picture, random, is_training=True)
 
-    def collate(self, rows: np.ndarray, per_picture: int, random: np.random.Generator) -> Batch:
-        """Return ``per_picture`` random questions about each picture in ``rows``."""
+    def collate(
+        self,
+        rows: np.ndarray,
+        per_picture: int,
+        random: np.random.Generator,
+        *,
+        is_training: bool = False,
+    ) -> Batch:
+        """Return ``per_picture`` random questions about each picture in ``rows``.
+
+        In training some goals begin with an opener.
+        """
         chosen: list[tuple[int, _Question]] = []
         for place, row in enumerate(rows):
             asked = self._questions[row]
             numbers = random.permutation(len(asked))[:per_picture]
             chosen.extend((place, asked[number]) for number in numbers)
-        asked = [(question.prompt_ids, question.answer_ids) for _, question in chosen]
+        prompts = [question.prompt_ids for _, question in chosen]
+        if is_training and self._openers:
+            prompts = [self._opened(prompt, random) for prompt in prompts]
+        answers = [question.answer_ids for _, question in chosen]
+        asked = list(zip(prompts, answers, strict=True))
         pad_id: int = self._tokenizer.pad_token_id  # pyright: ignore[reportAssignmentType]  # Set.
         ids, mask, labels, act_index = pad_questions(asked, pad_id)
         return Batch(
@@ -128,6 +156,13 @@ class Exercises:
             act_index,
             torch.tensor([q.facts for _, q in chosen]),
         )
+
+    def _opened(self, prompt: list[int], random: np.random.Generator) -> list[int]:
+        place = len(self._goal_ids)
+        if prompt[:place] != self._goal_ids or random.random() >= _OPENED_SHARE:
+            return prompt
+        opener = self._openers[int(random.integers(len(self._openers)))]
+        return [*prompt[:place], *opener, *prompt[place:]]
 
 
 def all_texts(path: Path) -> Iterator[str]:

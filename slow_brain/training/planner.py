@@ -35,7 +35,8 @@ _SHIFT_PX = 2
 class PlannerTraining:
     """Where to read and write, and how long to learn.
 
-    With ``new_words`` weights to start from get tokens for the words of the exercises.
+    With ``new_words`` weights to start from get tokens for the words of the exercises. ``openers``
+    are words without meaning that may stand before a goal.
     """
 
     examples: Path
@@ -45,6 +46,7 @@ class PlannerTraining:
     held_out_from_episode: int
     start_from: Path | None = None
     new_words: bool = False
+    openers: tuple[str, ...] = ()
     seed: int = 0
     threads: int = 1
 
@@ -136,7 +138,7 @@ def train_planner(
     torch.manual_seed(settings.seed)
     model, processor = _begin(settings)
     learner = PlannerLearner(model)
-    exercises = Exercises(settings.examples, processor.tokenizer)
+    exercises = Exercises(settings.examples, processor.tokenizer, settings.openers)
     optimizer = torch.optim.AdamW(learner.parameters(), weight_decay=0.01, betas=(0.9, 0.98))
     run = TrainingRun(settings.run_folder, learner, optimizer, settings.schedule)
     if resume:

@@ -138,6 +138,28 @@ _POLITE = (
 )
 
 
+# Of those, what people begin with.
+_BEFORE = (
+    "can could good gently hello help hey hi i kindly let me my now ok please quickly robot safely "
+    "slowly so sure thank thanks us we well will would you"
+)
+_LONGEST_BEFORE = 3
+_MANY = 600
+
+
+def made_up_openers(seed: int) -> tuple[str, ...]:
+    """Return many rows of words that carry no task, to stand before a goal in training.
+
+    They make no sense: what is learnt is that none of these words is about the scene. Openers that
+    are held out for testing are not among them.
+    """
+    words, random = _words(_BEFORE), np.random.default_rng(seed)
+    lengths = random.integers(1, _LONGEST_BEFORE + 1, _MANY)
+    rows = (" ".join(random.choice(words, length)) for length in lengths)
+    known, kept = ({opener.strip() for opener in openers} for openers in _OPENERS)
+    return tuple(row for row in rows if not any(opener in row for opener in kept - known))
+
+
 def phrasings(goal: SceneGoal, *, held_out: bool) -> list[str]:
     """Return every way we know to say ``goal`` (training, or held out), without openers."""
     split = int(held_out)

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from agent.worlds.scene.language import (
     known_words,
+    made_up_openers,
     phrasings,
     sample_phrasing,
     unknown_words,
@@ -92,3 +93,12 @@ def test_memory_tasks_are_understood_where_they_are_offered(seed: int, held_out:
     text = sample_memory_phrasing(task, random, held_out=held_out)
     assert unknown_words(text, with_memory=True) == []
     assert unknown_words("press the button that stayed dark") == ["stayed", "dark"]
+
+
+def test_made_up_openers_are_not_those_of_the_test() -> None:
+    """Words without a task stand before goals in training; the openers of the test never do."""
+    openers = made_up_openers(0)
+    assert made_up_openers(0) == openers != made_up_openers(1)
+    words = {word for opener in openers for word in opener.split()}
+    assert {"can", "you"} <= words <= known_words()
+    assert not any("can you" in opener for opener in openers)

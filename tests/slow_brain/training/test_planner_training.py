@@ -15,7 +15,7 @@ from slow_brain import checkpoint
 from slow_brain.decoding import TextDecoder
 from slow_brain.prompt import planner_prompt
 from slow_brain.training.evaluation import PlannerScore, score_planner
-from slow_brain.training.examples import IGNORED, pad_questions, tokenize_question
+from slow_brain.training.examples import IGNORED, Exercises, pad_questions, tokenize_question
 from slow_brain.training.planner import PlannerTraining, train_planner
 
 ANSWER = "TASK: drawer open\nPLAN: open it\nVISIBLE OBJECTS: drawer\nSUBTASK REASONING: shut\n"
@@ -50,6 +50,29 @@ def _settings(examples: Path, folder: Path, steps: int) -> PlannerTraining:
         schedule=Schedule(steps=steps, learning_rate=1e-3, checkpoint_every=1),
         held_out_from_episode=4,
     )
+
+
+def test_an_opener_stands_before_the_goal_in_training_only(examples: Path) -> None:
+    """Some goals begin with words without meaning, read as the tokenizer would; exams are as is."""
+    texts = [planner_prompt("open the drawer", [], None), planner_prompt("hi open it", [], None)]
+    tokenizer = checkpoint.train_tokenizer([*texts, ANSWER])
+    exercises = Exercises(examples, tokenizer, ["hi"])
+    plain = tokenize_question(tokenizer, texts[0], ANSWER)[0]
+    opened = tokenize_question(tokenizer, texts[0].replace("goal: ", "goal: hi "), ANSWER)[0]
+
+    def prompts(*, is_training: bool) -> set[tuple[int, ...]]:
+        random = np.random.default_rng(0)
+        dealt = [
+            exercises.collate(np.arange(6), 1, random, is_training=is_training) for _ in range(9)
+        ]
+        rows = [row for batch in dealt for row in zip(batch.ids, batch.labels, strict=True)]
+        return {tuple(ids[labels == IGNORED].tolist()) for ids, labels in rows}
+
+    kept = {row[: len(plain)] for row in prompts(is_training=False)}
+    assert kept == {tuple(plain)}
+    starts = {row[: len(opened)] for row in prompts(is_training=True)}
+    assert tuple(opened) in starts
+    assert {row[: len(plain)] for row in starts} == {tuple(plain), tuple(opened)[: len(plain)]}
 
 
 def test_training_resumes_and_its_weights_decode(examples: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from fast_brain.policies.flow_network import HORIZON, PolicyInput, bucket_words
 from fast_brain.training.beginnings import beginnings
 from fast_brain.training.frames import Frames
 from fast_brain.training.latents import LatentLibrary, NoLatents, Told
+from fast_brain.training.shares import remembered_rows, times_dealt
 from fast_brain.training.skill_reader import IGNORED
 
 BATCH = 64
@@ -46,15 +47,11 @@ class ChunkSamples:
         episodes = np.unique(frames.episode)
         held_out_from = episodes[int(len(episodes) * (1 - _HELD_OUT_SHARE))]
         is_held_out = frames.episode[frames.row] >= held_out_from
+        self._is_remembered = remembered_rows(frames)
         self._waits, self._begins = (rows[frames.row] for rows in beginnings(frames))
-        self.training = self._evened(np.flatnonzero(~is_held_out))
+        training = np.flatnonzero(~is_held_out)
+        self.training = np.repeat(training, times_dealt(frames, training))
         self.validation = np.flatnonzero(is_held_out)
-
-    def _evened(self, pictures: np.ndarray) -> np.ndarray:
-        """Repeat those of a beginning until they are as many as those of waiting for it."""
-        begins = pictures[self._begins[pictures]]
-        times = int(self._waits[pictures].sum()) // max(len(begins), 1)
-        return np.concatenate([pictures, np.repeat(begins, max(times - 1, 0))])
 
     def decisive(self, pictures: np.ndarray) -> np.ndarray:
         """Return those at which the arm begins after a wait, and as many of the wait."""
@@ -74,12 +71,7 @@ class ChunkSamples:
 
     def remembered(self, pictures: np.ndarray) -> np.ndarray:
         """Return those of some pictures whose skill the subtask's words leave open."""
-        rows = self._frames.row[pictures]
-        is_open = [
-            self._frames.skill[row] not in {"", self._frames.subtask[row].partition(",")[0]}
-            for row in rows
-        ]
-        return pictures[np.array(is_open, bool)]
+        return pictures[self._is_remembered[self._frames.row[pictures]]]
 
     def told(
         self, pictures: np.ndarray, random: np.random.Generator

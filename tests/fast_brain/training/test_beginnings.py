@@ -23,16 +23,6 @@ def test_segments_of_one_number_in_two_episodes_are_two() -> None:
     assert list(np.flatnonzero(waits)) == [4, 5]
 
 
-def test_training_begins_as_often_as_it_waits() -> None:
-    """Beginnings are repeated until they are as many as waits; what is held out stays as it is."""
-    frames = frames_of(*[["w" * 40 + "a" * 20]] * 20)
-    samples = ChunkSamples(frames, NoLatents())
-    waits, begins = beginnings(frames)
-    assert waits[samples.training].sum() == begins[samples.training].sum() == 19 * 40
-    assert len(samples.validation) == 60
-    assert set(samples.training) | set(samples.validation) == set(range(20 * 60))
-
-
 def test_decisive_samples_are_half_waits_and_half_beginnings() -> None:
     """An exam of them is failed by who always waits, and by who never does."""
     samples = ChunkSamples(frames_of(*[["w" * 40 + "a" * 20]] * 20), NoLatents())
@@ -41,8 +31,7 @@ def test_decisive_samples_are_half_waits_and_half_beginnings() -> None:
     assert waits[decisive].sum() == begins[decisive].sum() == 4
 
 
-def test_without_waits_nothing_changes() -> None:
-    """Demonstrations that begin at once are dealt out as they are."""
+def test_without_waits_there_is_nothing_decisive() -> None:
+    """Demonstrations that begin at once have no moment that was waited for."""
     samples = ChunkSamples(frames_of(*[["aaaw", "aaw"]] * 20), NoLatents())
-    assert len(samples.training) == 19 * 7
     assert not len(samples.decisive(samples.training))

@@ -5,8 +5,8 @@ import re
 import numpy as np
 
 from agent.worlds.scene.memory_tasks import MemoryTask, Step
-
-Phrases = tuple[list[str], list[str]]
+from agent.worlds.scene.memory_tasks_slides import SLIDES
+from agent.worlds.scene.phrases import Phrases
 
 # First list trains, second tests.
 _MIDDLE: Phrases = (
@@ -22,42 +22,6 @@ _MIDDLE: Phrases = (
     ],
     ["bring the cube to the middle", "set the block down in the middle"],
 )
-_SLIDES: dict[str, Phrases] = {
-    "open": (
-        [
-            "open the {d}",
-            "slide the {d} open",
-            "get the {d} open",
-            "pull open the {d}",
-            "be sure to open the {d}",
-            "the {d} wants opening",
-            "have the {d} open",
-            "see that the {d} is open",
-            "the {d} is to be open",
-            "let the {d} be open",
-            "go and open the {d}",
-            "move the {d} until it is open",
-        ],
-        ["pull the {d} open", "make sure the {d} is open"],
-    ),
-    "closed": (
-        [
-            "close the {d}",
-            "shut the {d}",
-            "slide the {d} shut",
-            "push the {d} closed",
-            "be sure to close the {d}",
-            "the {d} wants closing",
-            "have the {d} closed",
-            "see that the {d} is closed",
-            "the {d} is to be shut",
-            "let the {d} be closed",
-            "go and shut the {d}",
-            "move the {d} until it is closed",
-        ],
-        ["push the {d} shut", "make sure the {d} is closed"],
-    ),
-}
 _ANSWERS: dict[str, Phrases] = {
     "cube back": (
         [
@@ -198,6 +162,10 @@ _THEN: Phrases = (
         ", and after this ",
         ", when that is over ",
         ", as the next thing ",
+        ", once that is over ",
+        ", following that ",
+        ". after this ",
+        ", and next ",
     ],
     [", after that "],
 )
@@ -211,6 +179,10 @@ _LAST: Phrases = (
         ". as the last thing ",
         ", and at the end ",
         ". last of all ",
+        ". once that is over ",
+        ". when this is over ",
+        ", in the end ",
+        ". with that over ",
     ],
     [". when that is done "],
 )
@@ -234,7 +206,7 @@ def sample_memory_phrasing(task: MemoryTask, random: np.random.Generator, *, hel
 def memory_words() -> frozenset[str]:
     """Every word that a memory task may contain, for planners that refuse unknown words."""
     phrases = [_MIDDLE, _CYCLES, _PRESSES, _BEFORE, _THEN, _LAST]
-    tables = [*phrases, *_SLIDES.values(), *_ANSWERS.values()]
+    tables = [*phrases, *SLIDES.values(), *_ANSWERS.values()]
     said = [phrase for table in tables for split in table for phrase in split]
     text = " ".join(said + [word for words in _NUMBER_WORDS.values() for word in words])
     return frozenset(re.findall(r"[a-z0-9]+", text.format(d="drawer window", n="")))
@@ -256,7 +228,7 @@ def _state(step: Step, random: np.random.Generator, split: int) -> str:
         if name == "cube_spot":
             said.append(_pick(_MIDDLE, random, split))
         else:
-            said.append(_pick(_SLIDES[str(value)], random, split).format(d=name))
+            said.append(_pick(SLIDES[str(value)], random, split).format(d=name))
     return " and ".join(said)
 
 

@@ -17,7 +17,7 @@ OnStep = Callable[[int, dict[str, float]], None]
 OnPhase = Callable[[str, int], OnStep]
 PLANNER_STEPS, PLANNER_RATE = 8000, 1e-3
 WORDS_STEPS, WORDS_RATE = 3000, 8e-4
-READING_STEPS, READING_RATE = 1500, 1e-3
+READING_STEPS, READING_RATE = 2600, 1e-3
 LATENTS_STEPS, LATENTS_RATE = 4000, 6e-4
 RESIDUAL_STEPS, RESIDUAL_RATE = 1500, 1e-3
 # What has learnt already goes on at this share of the rate.

@@ -8,8 +8,9 @@ their first rows already (training-time RTC, arXiv 2512.05964), some begin ahead
 where the arm will be by then (VLASH, arXiv 2512.01031).
 """
 
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from fast_brain.training.chunk_samples import ChunkSamples
 from fast_brain.training.policy_figures import held_out_figures
 from fast_brain.training.policy_settings import PolicyTraining, begin_run, samples_of
 from fast_brain.training.read_ahead import read_ahead
-from fast_brain.training.reading import READER_FILE, reading_figures
+from fast_brain.training.reading import READER_FILE, reading_batches, reading_figures
 from fast_brain.training.skill_reader import SkillReader
 
 _FLOW_DRAWS = 8
@@ -71,12 +72,17 @@ def _learn(  # noqa: PLR0917  # One caller, which names the same things in the s
     on_step: Callable[[int, dict[str, float]], None],
 ) -> None:
     random = np.random.default_rng([settings.seed, run.step])
+    lessons = _lessons(settings, samples, np.random.default_rng([settings.seed, run.step, 1]))
     # Held-out samples are drawn meanwhile: of other episodes, by other random numbers.
-    with closing(read_ahead(samples.batches(random))) as batches:
+    # Both are made by one thread, which alone draws from the demonstrations' latents.
+    dealt = zip(samples.batches(random), lessons, strict=False)
+    with closing(read_ahead(dealt)) as ahead:
         for step in run.steps():
-            given, chunk, skill = next(batches)
+            (given, chunk, skill), lesson = next(ahead)
             prefix_rows = _draw_prefixes(settings, _FLOW_DRAWS * len(chunk))
             loss, figures = learner(given, chunk, skill, prefix_rows)
+            if lesson is not None:
+                loss = loss + learner.lesson(*lesson)
             run.learn(loss)
             average.take()
             on_step(step, figures)
@@ -88,6 +94,15 @@ def _learn(  # noqa: PLR0917  # One caller, which names the same things in the s
                     | reading_figures(learner.network, learner.reader, samples)
                 )
                 write(average.network, settings.run_folder / "newest", settings)
+
+
+def _lessons(
+    settings: PolicyTraining, samples: ChunkSamples, random: np.random.Generator
+) -> Iterator[tuple[PolicyInput, torch.Tensor] | None]:
+    """Go on with the lesson of `reading.py`, where there is one, or chunks would wear it off."""
+    if settings.latents is not None and len(samples.remembered(samples.training)):
+        return reading_batches(samples, random)
+    return itertools.repeat(None)
 
 
 class _Learner(nn.Module):
@@ -112,6 +127,10 @@ class _Learner(nn.Module):
         flow = network.flow_loss(condition, normal, _FLOW_DRAWS, prefix_rows)
         reading, right = self.reader.loss(network.told(condition), skill)
         return flow + reading, {"loss": float(flow.detach()), "skill read right": right}
+
+    def lesson(self, given: PolicyInput, skill: torch.Tensor) -> torch.Tensor:
+        """Return the loss of reading a batch that sees nothing."""
+        return self.reader.loss(self.network.read(given), skill)[0]
 
 
 class _Average:

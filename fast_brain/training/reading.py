@@ -42,7 +42,7 @@ def train_reading(
         load_weights(network, settings.start_from / "policy.safetensors")
     learner = _Learner(network, SkillReader(len(samples.skills)))
     run = begin_run(settings, learner, resume=resume)
-    batches = _batches(samples, np.random.default_rng([settings.seed, run.step]))
+    batches = reading_batches(samples, np.random.default_rng([settings.seed, run.step]))
     with closing(read_ahead(batches)) as ahead:
         for step in run.steps():
             given, skill = next(ahead)
@@ -104,7 +104,7 @@ class _Learner(nn.Module):
         return self.reader.loss(self._network[0].read(given), skill)
 
 
-def _batches(
+def reading_batches(
     samples: ChunkSamples, random: np.random.Generator
 ) -> Iterator[tuple[PolicyInput, torch.Tensor]]:
     """Yield batches without end, of which shares are of what memory and time decide."""

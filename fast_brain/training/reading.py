@@ -108,12 +108,14 @@ def reading_batches(
     samples: ChunkSamples, random: np.random.Generator
 ) -> Iterator[tuple[PolicyInput, torch.Tensor]]:
     """Yield batches without end, of which shares are of what memory and time decide."""
-    pools = {
-        _REMEMBERED_SHARE: samples.remembered(samples.training),
-        _DECISIVE_SHARE: samples.decisive(samples.training),
-    }
-    counts = {share: round(BATCH * share) if len(pool) else 0 for share, pool in pools.items()}
+    shares = (
+        (samples.remembered(samples.training), _REMEMBERED_SHARE),
+        (samples.decisive(samples.training), _DECISIVE_SHARE),
+    )
+    counted = [(pool, round(BATCH * share)) for pool, share in shares if len(pool)]
+    others = BATCH - sum(count for _, count in counted)
     while True:
-        drawn = [random.choice(pool, counts[share]) for share, pool in pools.items() if len(pool)]
-        others = random.choice(samples.training, BATCH - sum(counts.values()))
-        yield samples.told(np.concatenate([*drawn, others]), random)
+        drawn = [
+            random.choice(pool, count) for pool, count in (*counted, (samples.training, others))
+        ]
+        yield samples.told(np.concatenate(drawn), random)

@@ -13,7 +13,6 @@ from PIL import Image
 
 from bridge.training_run import Schedule
 from fast_brain.training.chunk_samples import ChunkSamples
-from fast_brain.training.delays import LONGEST_WAIT_S
 from fast_brain.training.frames import load_frames
 from fast_brain.training.latents import LATE_MAX_AGE_S, LatentLibrary, NoLatents
 from fast_brain.training.policy import train_policy
@@ -127,7 +126,7 @@ def test_current_latent_speaks_for_the_subtask_under_way(dataset: Path, tmp_path
     told = library.draw(rows, np.random.default_rng(0))
 
     assert told.is_found.all()
-    assert (told.elapsed_s[:, -1] <= LATE_MAX_AGE_S + LONGEST_WAIT_S).all()
+    assert (told.elapsed_s[:, -1] <= LATE_MAX_AGE_S).all()
     # Row 38 still hovers after opening: only latents from before frame 35 still say so.
     assert told.elapsed_s[1, -1] >= (38 - 34) / 20
 

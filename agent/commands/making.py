@@ -55,7 +55,7 @@ def record(
         Tasks, typer.Option(help="What the scene shows by itself, or tasks that want a memory.")
     ] = Tasks.SCENE,
     kinds: Annotated[
-        str, typer.Option(help="Of memory tasks, only these, as other,order; else all but count.")
+        str, typer.Option(help="Of memory tasks, only these, as other,order; else all.")
     ] = "",
 ) -> None:
     """Record demonstrations in the scene, as a LeRobotDataset v3.

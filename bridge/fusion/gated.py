@@ -87,7 +87,18 @@ class GatedFusion(nn.Module):
         is_kept: torch.Tensor,
         time_s: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """How much each entry was attended to ``[B, L]``, summing to 1: mean of heads and tokens.
+        """How much each entry was attended to ``[B, L]``, summing to 1: mean of the heads."""
+        return self.head_attention(current, bank, elapsed_s, is_kept, time_s).mean(1)
+
+    def head_attention(
+        self,
+        current: torch.Tensor,
+        bank: torch.Tensor,
+        elapsed_s: torch.Tensor,
+        is_kept: torch.Tensor,
+        time_s: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """How much each head attended to each entry ``[B, H, L]``, summing to 1: mean of tokens.
 
         Worked out anew, as the fused kernel of `forward` does not give it; arguments as there.
         """
@@ -96,8 +107,8 @@ class GatedFusion(nn.Module):
         keys, query = self._split(self.key(stamped).flatten(1, 2)), self._split(self.query(current))
         scores = query @ keys.transpose(-2, -1) / math.sqrt(width // self.heads)
         mask = is_kept.unsqueeze(-1).expand(batch, length, tokens).flatten(1)[:, None, None]
-        weights = scores.masked_fill(~mask, -math.inf).softmax(-1).mean((1, 2))
-        return weights.view(batch, length, tokens).sum(-1)
+        weights = scores.masked_fill(~mask, -math.inf).softmax(-1).mean(2)
+        return weights.view(batch, self.heads, length, tokens).sum(-1)
 
     def _retrieve(
         self,

@@ -216,6 +216,13 @@ class FlowNetwork(nn.Module):
         fusions = [self.cognitive_fusion, self.perceptual_fusion, self.latent_norm]
         return nn.ModuleList([*fusions, self.cognitive, self.perceptual, self.scene, self.age])
 
+    def cognitive_attention(self, given: PolicyInput) -> torch.Tensor:
+        """How much each head attends to each entry of the cognitive stream ``[B, H, L]``."""
+        stream, elapsed_s = given.cognitive, _cognitive_elapsed_s(given)
+        return self.cognitive_fusion.head_attention(
+            stream[:, -1], stream, elapsed_s, given.is_kept, _time_s(given, elapsed_s)
+        )
+
     def memory_use(self, given: PolicyInput) -> MemoryUse:
         """How the memory of the first row of a batch is read."""
         attention, gates = dict[str, list[float]](), dict[str, float]()

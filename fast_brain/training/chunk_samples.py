@@ -5,6 +5,7 @@ and says where the arm will be by then (VLASH, arXiv 2512.01031).
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,18 @@ BATCH = 64
 _HELD_OUT_SHARE = 0.05
 _SUBTASK_WORDS_SHARE, _GOAL_WORDS_SHARE = 0.15, 0.2
 _NOISE_STD = (0.004, 0.004, 0.004, 0.03, 0.02, 0.05)
+
+
+class Question(NamedTuple):
+    """What the policy is told without seeing anything, and what it is to make of that.
+
+    ``skill [B]`` is a number in `ChunkSamples.skills`; ``shows_answer [B, L]`` says which entries
+    of the cognitive stream show what is asked for, where that is known.
+    """
+
+    given: PolicyInput
+    skill: torch.Tensor
+    shows_answer: torch.Tensor
 
 
 class ChunkSamples:
@@ -73,16 +86,14 @@ class ChunkSamples:
         """Return those of some pictures whose skill the subtask's words leave open."""
         return pictures[self._is_remembered[self._frames.row[pictures]]]
 
-    def told(
-        self, pictures: np.ndarray, random: np.random.Generator
-    ) -> tuple[PolicyInput, torch.Tensor]:
-        """Return inputs that are told by latents and see nothing, and the numbers of the skills."""
+    def told(self, pictures: np.ndarray, random: np.random.Generator) -> Question:
+        """Return inputs that are told by latents and see nothing, with what they ask for."""
         rows = self._frames.row[pictures]
         told = self._latents.draw(rows, random)
         nothing = torch.zeros(len(rows), 0)
         words = [self._subtask_words[self._frames.subtask[row]] for row in rows]
         given = _given((nothing, nothing, nothing), words, told, told.is_found)
-        return given, self.skill_numbers(pictures, given)
+        return Question(given, self.skill_numbers(pictures, given), told.shows_answer)
 
     def batches(
         self, random: np.random.Generator

@@ -27,7 +27,7 @@ class Frames:
     picture ``k`` belonging to row ``row[k]``.
 
     ``skill [T]`` is what the demonstrator did: the subtask, unless only memory tells what that is;
-    "" while it waited.
+    "" while it waited. ``light [T]`` is the number of the light that is on, from 1; 0 for none.
     """
 
     images: dict[str, np.ndarray]
@@ -40,6 +40,7 @@ class Frames:
     frame: np.ndarray
     subtask: list[str]
     skill: list[str]
+    light: np.ndarray
     goal_text: dict[int, str]
 
 
@@ -51,7 +52,7 @@ def load_frames(
     Episodes of the second source are numbered on from the first, and so on. A segment in which the
     demonstrator got stuck is left out: nobody should learn it.
     """
-    if not (cache / "rows.npz").is_file() or "skill" not in _words(cache):
+    if not _is_decoded(cache):
         _decode(sources, cache, on_progress)
     rows, words = np.load(cache / "rows.npz"), _words(cache)
     images = {camera: np.load(cache / f"{camera}.npy", mmap_mode="r") for camera in CAMERAS}
@@ -66,8 +67,17 @@ def load_frames(
         rows["frame"],
         words["subtask"],
         words["skill"],
+        rows["light"],
         {int(key): text for key, text in words["goal_text"].items()},
     )
+
+
+def _is_decoded(cache: Path) -> bool:
+    """Whether all is there; a cache of an older version lacks what was added later."""
+    if not (cache / "rows.npz").is_file():
+        return False
+    with np.load(cache / "rows.npz") as rows:
+        return "light" in rows.files and "skill" in _words(cache)
 
 
 def _words(cache: Path) -> dict[str, Any]:
@@ -119,6 +129,7 @@ def _decode(sources: list[Path], cache: Path, on_progress: Callable[[int, int], 
             ("is_hovering", np.array(part["is_hovering"].to_pylist(), bool)),
             ("episode", np.full(kept, episode)),
             ("frame", np.arange(kept)),
+            ("light", _lights(part)),
         ):
             columns.setdefault(name, []).append(values)
         subtasks += part["subtask"].to_pylist()
@@ -135,11 +146,22 @@ def _decode(sources: list[Path], cache: Path, on_progress: Callable[[int, int], 
     np.savez(cache / "rows.npz", **arrays)
 
 
+def _facts(part: pa.Table) -> list[dict[str, Any]]:
+    if "facts" not in part.column_names:
+        return [{}] * len(part)
+    return [json.loads(facts) for facts in part["facts"].to_pylist()]
+
+
+def _lights(part: pa.Table) -> np.ndarray:
+    lit = [facts.get("lit", "") for facts in _facts(part)]
+    comes_on = [now not in {"", before} for now, before in zip(lit, ["", *lit], strict=False)]
+    return np.where(np.array(lit, str) != "", np.cumsum(comes_on), 0).astype(np.int8)
+
+
 def _skills(part: pa.Table) -> list[str]:
-    if "facts" in part.column_names:
-        told = [json.loads(facts) for facts in part["facts"].to_pylist()]
-        if told and "skill" in told[0]:
-            return [facts["skill"] for facts in told]
+    told = _facts(part)
+    if told and "skill" in told[0]:
+        return [facts["skill"] for facts in told]
     moments = zip(part["subtask"].to_pylist(), part["is_hovering"].to_pylist(), strict=True)
     return ["" if is_hovering else subtask for subtask, is_hovering in moments]
 

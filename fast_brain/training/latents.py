@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from fast_brain.policies.flow_network import COGNITIVE_TOKENS, LATENT_WIDTH, PERCEPTUAL_TOKENS
+from fast_brain.training.answers import Answers
 from fast_brain.training.delays import Delay, Delays
 from fast_brain.training.frames import Frames
 from fast_brain.training.rehearsals import KIND_SHARES, Entries, Looks, Rehearsal
@@ -25,7 +26,8 @@ _DRAWS_A_REHEARSAL = 120
 class Told:
     """What the memory would hold for each sample; the last entry is the current latent.
 
-    The tensors are those of `PolicyInput`.
+    The tensors are those of `PolicyInput`, and which entries of the cognitive stream show what is
+    asked for, where that is known: ``shows_answer [B, L]``.
     """
 
     perceptual: torch.Tensor
@@ -34,6 +36,7 @@ class Told:
     cognitive_elapsed_s: torch.Tensor
     now_s: torch.Tensor
     is_kept: torch.Tensor
+    shows_answer: torch.Tensor
     is_found: np.ndarray
 
 
@@ -48,6 +51,7 @@ def blank(batch: int, length: int = 1) -> Told:
         torch.zeros(batch, length),
         torch.zeros(batch),
         is_kept,
+        torch.zeros(batch, length, dtype=torch.bool),
         np.zeros(batch, bool),
     )
 
@@ -78,6 +82,7 @@ class LatentLibrary:
             episode = file["episode"]
         self._frames = frames
         self._delays = Delays(frames)
+        self._answers = Answers(frames)
         self._shares = shares
         numbers = np.unique(episode)
         edges = zip(
@@ -113,6 +118,8 @@ class LatentLibrary:
             told.cognitive_elapsed_s[line, -count:] = _elapsed_s(delay, now_s, cognitive)
             told.now_s[line] = delay.later(now_s)
             told.is_kept[line, -count:] = True
+            shows = self._answers.seen_in(int(row), cognitive.time_s)
+            told.shows_answer[line, -count:] = torch.from_numpy(shows)
             told.is_found[line] = True
         return told
 

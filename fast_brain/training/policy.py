@@ -29,11 +29,16 @@ from fast_brain.policies.flow_network import (
     load_weights,
     save_weights,
 )
-from fast_brain.training.chunk_samples import ChunkSamples
+from fast_brain.training.chunk_samples import ChunkSamples, Question
 from fast_brain.training.policy_figures import held_out_figures
 from fast_brain.training.policy_settings import PolicyTraining, begin_run, samples_of
 from fast_brain.training.read_ahead import read_ahead
-from fast_brain.training.reading import READER_FILE, reading_batches, reading_figures
+from fast_brain.training.reading import (
+    READER_FILE,
+    lesson_loss,
+    reading_batches,
+    reading_figures,
+)
 from fast_brain.training.skill_reader import SkillReader
 
 _FLOW_DRAWS = 8
@@ -82,7 +87,7 @@ def _learn(  # noqa: PLR0917  # One caller, which names the same things in the s
             prefix_rows = _draw_prefixes(settings, _FLOW_DRAWS * len(chunk))
             loss, figures = learner(given, chunk, skill, prefix_rows)
             if lesson is not None:
-                loss = loss + learner.lesson(*lesson)
+                loss = loss + learner.lesson(lesson)
             run.learn(loss)
             average.take()
             on_step(step, figures)
@@ -98,7 +103,7 @@ def _learn(  # noqa: PLR0917  # One caller, which names the same things in the s
 
 def _lessons(
     settings: PolicyTraining, samples: ChunkSamples, random: np.random.Generator
-) -> Iterator[tuple[PolicyInput, torch.Tensor] | None]:
+) -> Iterator[Question | None]:
     """Go on with the lesson of `reading.py`, where there is one, or chunks would wear it off."""
     if settings.latents is not None and len(samples.remembered(samples.training)):
         return reading_batches(samples, random)
@@ -128,9 +133,9 @@ class _Learner(nn.Module):
         reading, right = self.reader.loss(network.told(condition), skill)
         return flow + reading, {"loss": float(flow.detach()), "skill read right": right}
 
-    def lesson(self, given: PolicyInput, skill: torch.Tensor) -> torch.Tensor:
+    def lesson(self, question: Question) -> torch.Tensor:
         """Return the loss of reading a batch that sees nothing."""
-        return self.reader.loss(self.network.read(given), skill)[0]
+        return lesson_loss(self.network, self.reader, question)[0]
 
 
 class _Average:

@@ -5,6 +5,10 @@ that lesson is hardly heard: few samples ask for it, and the arm's way says late
 So it comes first and alone. The network's reading of words and memory is trained with the
 `SkillReader`, without pictures: a step costs a fraction of one that looks, and half of the samples
 are ones that only memory answers.
+
+Where the demonstrations tell when the answer was to be seen, attention is taught to go there. From
+the skills alone it learns that only as far as nothing else lets guess: of three lights the first
+two nearly tell the third, and so it was never looked for.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,8 +20,8 @@ import torch
 from torch import nn
 
 from bridge.training_run import draw_curves
-from fast_brain.policies.flow_network import FlowNetwork, PolicyInput, load_weights, save_weights
-from fast_brain.training.chunk_samples import ChunkSamples
+from fast_brain.policies.flow_network import FlowNetwork, load_weights, save_weights
+from fast_brain.training.chunk_samples import ChunkSamples, Question
 from fast_brain.training.policy_settings import PolicyTraining, begin_run, samples_of
 from fast_brain.training.read_ahead import read_ahead
 from fast_brain.training.skill_reader import IGNORED, SkillReader
@@ -27,6 +31,7 @@ BATCH = 64
 # begins; the others keep what is known already.
 _REMEMBERED_SHARE, _DECISIVE_SHARE = 0.5, 0.2
 _EXAMINED = 512
+_LOOKING_WEIGHT, _NO_LOG_BELOW = 0.1, 1e-6
 READER_FILE = "reader.pt"
 
 
@@ -45,8 +50,7 @@ def train_reading(
     batches = reading_batches(samples, np.random.default_rng([settings.seed, run.step]))
     with closing(read_ahead(batches)) as ahead:
         for step in run.steps():
-            given, skill = next(ahead)
-            loss, right = learner(given, skill)
+            loss, right = learner(next(ahead))
             run.learn(loss)
             on_step(step, {"skill read right": right})
             if step % 50 == 0:
@@ -76,6 +80,30 @@ def reading_figures(
     return {name: float(np.mean(right)) for name, right in shares.items() if right}
 
 
+def lesson_loss(
+    network: FlowNetwork, reader: SkillReader, question: Question
+) -> tuple[torch.Tensor, float]:
+    """Return the loss of one batch, of the skill and of where it was looked for; the share right.
+
+    Source: attention is supervised by the logarithm of the weight that falls on what is known to
+    matter, as alignments are in Liu et al. (arXiv 1609.04186); here every head's.
+    """
+    skill, right = reader.loss(network.read(question.given), question.skill)
+    on_answer = attention_on_answers(network, question)
+    looking = -(on_answer + _NO_LOG_BELOW).log().mean(1).sum() / len(question.skill)
+    return skill + _LOOKING_WEIGHT * looking, right
+
+
+def attention_on_answers(network: FlowNetwork, question: Question) -> torch.Tensor:
+    """Return how much of each head's attention goes to what shows the answer ``[K, H]``.
+
+    Of those of a batch that ask for something of which it is known where it was shown.
+    """
+    has_answer = question.shows_answer.any(1)
+    weights = network.cognitive_attention(question.given)
+    return (weights * question.shows_answer[:, None]).sum(-1)[has_answer]
+
+
 def _right(
     network: FlowNetwork, reader: SkillReader, samples: ChunkSamples, pool: np.ndarray
 ) -> list[float]:
@@ -84,9 +112,9 @@ def _right(
     pictures = random.permutation(pool)[:_EXAMINED]
     right: list[float] = []
     for start in range(0, len(pictures), BATCH):
-        given, skill = samples.told(pictures[start : start + BATCH], random)
-        is_right = reader.read(network.read(given)).argmax(-1) == skill
-        right += is_right[skill != IGNORED].float().tolist()
+        question = samples.told(pictures[start : start + BATCH], random)
+        is_right = reader.read(network.read(question.given)).argmax(-1) == question.skill
+        right += is_right[question.skill != IGNORED].float().tolist()
     return right
 
 
@@ -100,13 +128,11 @@ class _Learner(nn.Module):
         # In a list it is no part of this module: the rest of it is neither trained nor saved.
         self._network = [network]
 
-    def forward(self, given: PolicyInput, skill: torch.Tensor) -> tuple[torch.Tensor, float]:
-        return self.reader.loss(self._network[0].read(given), skill)
+    def forward(self, question: Question) -> tuple[torch.Tensor, float]:
+        return lesson_loss(self._network[0], self.reader, question)
 
 
-def reading_batches(
-    samples: ChunkSamples, random: np.random.Generator
-) -> Iterator[tuple[PolicyInput, torch.Tensor]]:
+def reading_batches(samples: ChunkSamples, random: np.random.Generator) -> Iterator[Question]:
     """Yield batches without end, of which shares are of what memory and time decide."""
     shares = (
         (samples.remembered(samples.training), _REMEMBERED_SHARE),

@@ -25,5 +25,6 @@ def frames_of(*episodes: Sequence[str]) -> Frames:
         frame=np.concatenate([np.arange(length) for length in lengths]),
         subtask=["press"] * count,
         skill=["" if letter == "w" else "press" for letter in letters],
+        light=np.zeros(count, np.int8),
         goal_text=dict.fromkeys(range(len(episodes)), ""),
     )

@@ -17,11 +17,12 @@ from bridge.training_run import Schedule
 from fast_brain.policies.flow_network import FlowNetwork, load_weights
 from fast_brain.training.policy import train_policy
 from fast_brain.training.policy_settings import PolicyTraining, samples_of
-from fast_brain.training.reading import train_reading
+from fast_brain.training.reading import attention_on_answers, train_reading
 
 FRAMES, EPISODES = 24, 60
 STEP = "press the other button"
 SKILLS = ("press the drawer button", "press the window button")
+BUTTONS = ("window", "drawer")
 
 
 def _png() -> dict[str, Any]:
@@ -41,7 +42,12 @@ def _episode(number: int) -> pa.Table:
             "subtask": "open the drawer" if frame < 8 else STEP,
             "segment_index": int(frame >= 8),
             "is_hovering": False,
-            "facts": json.dumps({"skill": "open the drawer" if frame < 8 else SKILLS[number % 2]}),
+            "facts": json.dumps(
+                {
+                    "skill": "open the drawer" if frame < 8 else SKILLS[number % 2],
+                    "lit": BUTTONS[number % 2] if frame < 3 else "",
+                }
+            ),
         }
         for frame in range(FRAMES)
     ]
@@ -109,6 +115,21 @@ def test_what_only_the_first_look_tells_is_read_in_episodes_never_seen(
 ) -> None:
     """The reader names the skill of held-out episodes, where a guess is right in half."""
     assert _figures(lesson.run_folder)["held out remembered skill right"] > 0.85
+
+
+def test_attention_is_taught_to_go_where_the_answer_was_seen(
+    source: Path, lesson: PolicyTraining
+) -> None:
+    """In held-out episodes every head's is mostly on the look that shows the answer."""
+    network = FlowNetwork()
+    load_weights(network, lesson.out / "policy.safetensors")
+    samples = samples_of(lesson, _quiet)
+    asked = samples.remembered(samples.validation)
+    question = samples.told(asked, np.random.default_rng(0))
+    assert question.shows_answer.any(1).sum() > len(asked) / 4
+    with torch.no_grad():
+        of_heads = attention_on_answers(network, question).mean(0)
+    assert float(of_heads.min()) > 0.5
 
 
 def test_the_lesson_touches_nothing_but_the_reading(source: Path, tmp_path: Path) -> None:

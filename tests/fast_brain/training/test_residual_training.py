@@ -42,6 +42,7 @@ def _frames() -> Frames:
         row % ROWS,
         ["open the drawer"] * len(row),
         ["open the drawer"] * len(row),
+        np.zeros(len(row), np.int8),
         {0: "open it", 1: "open it"},
     )
 

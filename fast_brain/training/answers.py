@@ -37,4 +37,5 @@ class Answers:
         """Return which entries of times ``time_s [L]`` show what a row asks for ``[L]``."""
         light = asked_light(self._frames.subtask[row])
         from_s, to_s = self._lit_s.get((int(self._frames.episode[row]), light), (np.inf, -np.inf))
-        return (time_s > from_s - _HALF_ROW_S) & (time_s < to_s + _HALF_ROW_S)
+        is_after, is_before = time_s > from_s - _HALF_ROW_S, time_s < to_s + _HALF_ROW_S
+        return np.logical_and(is_after, is_before)

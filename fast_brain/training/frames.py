@@ -148,7 +148,7 @@ def _decode(sources: list[Path], cache: Path, on_progress: Callable[[int, int], 
 
 def _facts(part: pa.Table) -> list[dict[str, Any]]:
     if "facts" not in part.column_names:
-        return [{}] * len(part)
+        return [{}] * part.num_rows
     return [json.loads(facts) for facts in part["facts"].to_pylist()]
 
 

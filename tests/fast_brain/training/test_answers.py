@@ -29,7 +29,7 @@ def test_a_light_is_seen_in_the_looks_while_it_was_on(number: int) -> None:
     frames = _frames(PRESS_LIGHTS[number - 1])
     time_s = np.arange(len(LIGHTS)) / 20
     shows = Answers(frames).seen_in(29, time_s)
-    assert shows.tolist() == (number == LIGHTS).tolist()
+    assert shows.tolist() == [light == number for light in LIGHTS]
 
 
 @given(time_s=st.floats(0, 10), number=st.sampled_from([1, 2, 3]), episode=st.integers(0, 2))

@@ -10,7 +10,7 @@ import numpy as np
 from fast_brain.training.frames import Frames
 
 # So many rows of 50 ms belong to the beginning: by then the arm is on its way.
-_BEGINNING_ROWS = 4
+BEGINNING_ROWS = 4
 
 
 def first_acts(frames: Frames) -> np.ndarray:
@@ -37,5 +37,5 @@ def beginnings(frames: Frames) -> tuple[np.ndarray, np.ndarray]:
     starts = np.append(True, np.diff(keys) != 0)
     has_waited = np.zeros(keys[-1] + 1, bool)
     has_waited[keys[starts]] = waits[starts] & (first_act[keys[starts]] < len(keys))
-    begins = (row >= first_act[keys]) & (row < first_act[keys] + _BEGINNING_ROWS)
+    begins = (row >= first_act[keys]) & (row < first_act[keys] + BEGINNING_ROWS)
     return waits & has_waited[keys], begins & has_waited[keys]

@@ -7,11 +7,9 @@ button once more, to do what only memory tells, to do what was seldom shown.
 
 import numpy as np
 
-from fast_brain.training.beginnings import beginnings, first_acts
+from fast_brain.training.beginnings import BEGINNING_ROWS, beginnings, first_acts
 from fast_brain.training.frames import Frames
 
-# The first rows of an act [50 ms]; by then the arm is on its way.
-_FIRST_ROWS = 4
 _BEGIN_TIMES, _REMEMBERED_TIMES, _MOST_TIMES_RARE = 4, 2, 4
 
 
@@ -36,7 +34,7 @@ def times_dealt(frames: Frames, pictures: np.ndarray) -> np.ndarray:
 
 def _begins(frames: Frames) -> np.ndarray:
     begins = np.zeros(len(frames.frame), bool)
-    rows = first_acts(frames)[:, None] + np.arange(_FIRST_ROWS)
+    rows = first_acts(frames)[:, None] + np.arange(BEGINNING_ROWS)
     begins[rows[rows < len(begins)]] = True
     return begins & ~frames.is_hovering
 

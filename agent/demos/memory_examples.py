@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from agent.demos.planner_facts import facts_vector, lock_word, visible_objects
-from agent.worlds.scene.memory_tasks import BUTTONS, KINDS, MemoryTask, sample_memory_task
+from agent.worlds.scene.memory_tasks import BUTTONS, MemoryKind, MemoryTask, sample_memory_task
 from agent.worlds.scene.memory_tasks_history import MemoryFacts
 from agent.worlds.scene.memory_tasks_language import sample_memory_phrasing
 from agent.worlds.scene.memory_tasks_plan import (
@@ -30,6 +30,16 @@ from slow_brain.prompt import MEMORY_PROMPT, answer_fields, planner_prompt
 
 # A plan names so many steps at most: the rest are in the task, and a plan is made anew soon.
 _STEPS_NAMED = 2
+# How often tasks of each kind are made up: long rows are where a planner loses its place.
+_MADE_UP: Mapping[MemoryKind, int] = {
+    "put-back": 1,
+    "count": 2,
+    "order": 1,
+    "restore": 1,
+    "other": 1,
+    "gap": 4,
+}
+_MADE_UP_KINDS = tuple(kind for kind, times in _MADE_UP.items() for _ in range(times))
 # Of made-up stories: how often nothing is under way yet; the locks are as the note of a press says.
 _NOTHING_YET_SHARE, _NOT_YET_PRESSED_SHARE = 0.25, 0.5
 
@@ -116,7 +126,8 @@ def made_up_questions(
     """Yield questions about tasks that were never done there, from any point of their course."""
     present = Present.of(row)
     for _ in range(count):
-        task = sample_memory_task(KINDS[int(random.integers(len(KINDS)))], random)
+        kind = _MADE_UP_KINDS[int(random.integers(len(_MADE_UP_KINDS)))]
+        task = sample_memory_task(kind, random)
         words = sample_memory_phrasing(task, random, held_out=held_out)
         yield memory_question(task, present, _made_up_notes(task, present, random), words)
 

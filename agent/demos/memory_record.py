@@ -32,11 +32,11 @@ from fast_brain.robots.scene_memory_skills import PRESS_LIGHTS, PUT_ALL_BACK
 # How often each kind comes. Counting asks no memory of the policy, but shows the same thing done
 # again and again, which nothing else does.
 KIND_SHARES: Mapping[MemoryKind, float] = {
-    "put-back": 0.28,
+    "put-back": 0.24,
     "order": 0.2,
-    "restore": 0.16,
-    "other": 0.12,
-    "gap": 0.12,
+    "restore": 0.14,
+    "other": 0.1,
+    "gap": 0.2,
     "count": 0.12,
 }
 _AT_HOME_SHARE = 0.2

@@ -22,7 +22,7 @@ _EVERY_MEMORY: tuple[Mapping[str, object], ...] = (
     {"memory": "anchor"},
     {"memory": "keyframes", "capacity": 5},
     {"memory": "window", "capacity": 4},
-    {"memory": "memory_vla", "capacity": 16},
+    {"memory": "memory_vla", "capacity": 32},
 )
 
 
@@ -98,7 +98,7 @@ CONDITIONS: Mapping[str, Condition] = {
     "anchor": Condition("the first latents of episode and subtask", _Remembering("anchor", {})),
     "window": Condition("the last 8 latents", _Remembering("window", {"capacity": 8})),
     "keyframes": Condition("up to 5 events", _Remembering("keyframes", {"capacity": 5})),
-    "bank": Condition("MemoryVLA's bank of 16", _Remembering("memory_vla", {"capacity": 16})),
+    "bank": Condition("MemoryVLA's bank of 32", _Remembering("memory_vla", {"capacity": 32})),
     "mem_0": Condition("the subtask's first latent and its last 30", _Remembering("mem_0", {})),
 }
 

@@ -25,7 +25,7 @@ _FPS = 20
 _NS_PER_S = 1_000_000_000
 # Of the looks that a demonstration was given, a slower planner has every second one only.
 _SLOW_SHARE = 0.25
-_CAPACITIES = (2, 16)
+_CAPACITIES = (2, 32)
 # How often each memory is rehearsed: all kinds together, each alone, and none.
 KIND_SHARES: Mapping[str, float] = {
     "composition": 0.42,

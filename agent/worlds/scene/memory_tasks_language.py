@@ -72,6 +72,11 @@ _ANSWERS: dict[str, Phrases] = {
             "do as the lights did, press in the same order",
             "remember the lights and press the buttons in that order",
             "repeat with the buttons what the lights showed",
+            "whichever button lit up is to be pressed, one after the other as they did",
+            "what the lights showed is to be pressed, light after light",
+            "in the order of the lights is how to press",
+            "each light tells which button to press, first to last",
+            "as it lit up so it is to be pressed, in that order",
         ],
         [
             "repeat the lights on the buttons in the same order",

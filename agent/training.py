@@ -93,6 +93,7 @@ def train_planner(plan: TrainingPlan, on_phase: OnPhase) -> Path:
     """
     from agent.demos.planner_examples import Asking, build_examples
     from agent.worlds.scene.language import made_up_openers
+    from agent.worlds.scene.memory_tasks_plan import STEP_NAMES
     from slow_brain.training.planner import PlannerTraining
     from slow_brain.training.planner import train_planner as train
 
@@ -117,6 +118,7 @@ def train_planner(plan: TrainingPlan, on_phase: OnPhase) -> Path:
         schedule=plan.schedule(PLANNER_STEPS, PLANNER_RATE),
         start_from=plan.start_from,
         new_words=plan.new_words,
+        phrases=STEP_NAMES,
         openers=made_up_openers(plan.seed),
         held_out_from_episode=round(episodes * (1 - _HELD_OUT_SHARE)),
         seed=plan.seed,

@@ -39,7 +39,9 @@ _MADE_UP: Mapping[MemoryKind, int] = {
     "other": 1,
     "gap": 4,
 }
-_MADE_UP_KINDS = tuple(kind for kind, times in _MADE_UP.items() for _ in range(times))
+_MADE_UP_KINDS: tuple[MemoryKind, ...] = tuple(
+    kind for kind, times in _MADE_UP.items() for _ in range(times)
+)
 # Of made-up stories: how often nothing is under way yet; the locks are as the note of a press says.
 _NOTHING_YET_SHARE, _NOT_YET_PRESSED_SHARE = 0.25, 0.5
 

@@ -23,6 +23,7 @@ def learn_new_words(
     model: Idefics3ForConditionalGeneration,
     tokenizer: PreTrainedTokenizerFast,
     texts: Iterable[str],
+    phrases: Iterable[str] = (),
 ) -> Idefics3Processor:
     """Change the model's embeddings to those of a tokenizer learned from ``texts``; return it.
 
@@ -30,8 +31,9 @@ def learn_new_words(
         model: Changed in place.
         tokenizer: The one that the model was trained with, of `train_tokenizer` too.
         texts: Prompts and answers; the same texts give the same tokens.
+        phrases: What gets a token as a whole.
     """
-    learned = train_tokenizer(texts)
+    learned = train_tokenizer(texts, phrases)
     known: Any = model.get_input_embeddings()
     table = known.weight.detach()
     rows = [_begin(token, learned, tokenizer, table) for token in _tokens(learned)]

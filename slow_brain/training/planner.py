@@ -35,8 +35,9 @@ _SHIFT_PX = 2
 class PlannerTraining:
     """Where to read and write, and how long to learn.
 
-    With ``new_words`` weights to start from get tokens for the words of the exercises. ``openers``
-    are words without meaning that may stand before a goal.
+    With ``new_words`` weights to start from get tokens for the words of the exercises. ``phrases``
+    are tokens as a whole, where tokens are learned. ``openers`` are words without meaning that may
+    stand before a goal.
     """
 
     examples: Path
@@ -46,6 +47,7 @@ class PlannerTraining:
     held_out_from_episode: int
     start_from: Path | None = None
     new_words: bool = False
+    phrases: tuple[str, ...] = ()
     openers: tuple[str, ...] = ()
     seed: int = 0
     threads: int = 1
@@ -156,9 +158,9 @@ def _begin(
         model, processor = checkpoint.load(settings.start_from)
         if settings.new_words:
             texts = all_texts(settings.examples)
-            processor = learn_new_words(model, processor.tokenizer, texts)
+            processor = learn_new_words(model, processor.tokenizer, texts, settings.phrases)
         return model.train(), processor
-    tokenizer = checkpoint.train_tokenizer(all_texts(settings.examples))
+    tokenizer = checkpoint.train_tokenizer(all_texts(settings.examples), settings.phrases)
     return checkpoint.make_model(tokenizer), checkpoint.make_processor(tokenizer)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from agent.worlds.scene.memory_tasks import BUTTONS, START_SPOTS, MemoryTask, Past, Step
 from agent.worlds.scene.memory_tasks_history import MemoryFacts
 from agent.worlds.scene.memory_tasks_oracle import CLOSE, OPEN, PRESS, PUT_CUBE
+from fast_brain.robots.scene_facts import SKILLS
 from fast_brain.robots.scene_memory_skills import (
     PRESS_LIGHTS,
     PRESS_OTHER,
@@ -26,6 +27,8 @@ from fast_brain.robots.scene_memory_skills import (
 )
 from fast_brain.robots.scene_physics import HOME_POSITION_M
 
+# What a step can be called, without notes.
+STEP_NAMES = (*SKILLS, PUT_IN_MIDDLE, *REMEMBERED, *(PRESS.format(button) for button in BUTTONS))
 # A step is over when its effect holds and the arm is back within this of the waiting pose [m].
 _RETREATED_WITHIN_M = 0.12
 

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slow_brain.checkpoint import make_model, train_tokenizer
 from slow_brain.training.new_words import learn_new_words
@@ -9,6 +11,8 @@ from slow_brain.training.new_words import learn_new_words
 OLD = ["open the drawer", "close the drawer", "open the window"] * 20
 NEW = [*OLD, *["press the first light, open the drawer"] * 60]
 NEW_WORD = "Ġlight"
+PHRASES = ("open the drawer", "lock the drawer", "unlock the drawer")
+WITH_PHRASES = train_tokenizer(OLD, PHRASES)
 
 
 @pytest.fixture
@@ -49,3 +53,32 @@ def test_a_new_word_begins_as_what_spelled_it(taught: tuple) -> None:
 def test_the_same_texts_give_the_same_tokens() -> None:
     """Training that is resumed finds the tokens that its checkpoint was made with."""
     assert train_tokenizer(NEW).get_vocab() == train_tokenizer(iter(NEW)).get_vocab()
+
+
+def test_a_phrase_is_one_token_wherever_it_follows_a_space() -> None:
+    """A step's name is copied at once; at the start of a text, or within a word, it is spelled."""
+    for phrase in PHRASES:
+        number = WITH_PHRASES.get_vocab()[f" {phrase}"]
+        for text in (f"next 4 {phrase}", f"PLAN: {phrase}; {phrase}\n", f"goal: {phrase}, then"):
+            assert WITH_PHRASES(text)["input_ids"].count(number) == text.count(f" {phrase}")  # pyright: ignore[reportAttributeAccessIssue]
+        assert number not in WITH_PHRASES(phrase)["input_ids"]
+
+
+@given(parts=st.lists(st.sampled_from([*PHRASES, "open", "the", ",", "4", " ", "\n", "ä"])))
+def test_what_is_written_in_phrases_reads_as_it_was(parts: list[str]) -> None:
+    """Whatever stands beside a phrase, tokens and back give the same text."""
+    text = " ".join(parts)
+    ids = WITH_PHRASES(text, add_special_tokens=False)["input_ids"]
+    assert WITH_PHRASES.decode(ids) == text
+
+
+def test_a_phrase_begins_as_what_spelled_it() -> None:
+    """A trained planner that gets phrases starts from the middle of their words' embeddings."""
+    torch.manual_seed(0)
+    before = train_tokenizer(OLD)
+    model = make_model(before)
+    table = model.get_input_embeddings().weight.detach().clone()  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
+    after = learn_new_words(model, before, OLD, PHRASES).tokenizer
+    changed = model.get_input_embeddings().weight.detach()  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
+    pieces = before(" open the drawer", add_special_tokens=False)["input_ids"]
+    assert torch.allclose(changed[after.get_vocab()[" open the drawer"]], table[pieces].mean(0))  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType, reportCallIssue]

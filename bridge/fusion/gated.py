@@ -87,17 +87,6 @@ class GatedFusion(nn.Module):
         is_kept: torch.Tensor,
         time_s: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """How much each entry was attended to ``[B, L]``, summing to 1: mean of the heads."""
-        return self.head_attention(current, bank, elapsed_s, is_kept, time_s).mean(1)
-
-    def head_attention(
-        self,
-        current: torch.Tensor,
-        bank: torch.Tensor,
-        elapsed_s: torch.Tensor,
-        is_kept: torch.Tensor,
-        time_s: torch.Tensor | None = None,
-    ) -> torch.Tensor:
         """How much each head attended to each entry ``[B, H, L]``, summing to 1: mean of tokens.
 
         Worked out anew, as the fused kernel of `forward` does not give it; arguments as there.

@@ -218,10 +218,8 @@ class FlowNetwork(nn.Module):
 
     def cognitive_attention(self, given: PolicyInput) -> torch.Tensor:
         """How much each head attends to each entry of the cognitive stream ``[B, H, L]``."""
-        stream, elapsed_s = given.cognitive, _cognitive_elapsed_s(given)
-        return self.cognitive_fusion.head_attention(
-            stream[:, -1], stream, elapsed_s, given.is_kept, _time_s(given, elapsed_s)
-        )
+        elapsed_s = _cognitive_elapsed_s(given)
+        return _attention(self.cognitive_fusion, given.cognitive, elapsed_s, given)
 
     def memory_use(self, given: PolicyInput) -> MemoryUse:
         """How the memory of the first row of a batch is read."""
@@ -230,11 +228,9 @@ class FlowNetwork(nn.Module):
             ("perceptual", self.perceptual_fusion, given.perceptual, given.elapsed_s),
             ("cognitive", self.cognitive_fusion, given.cognitive, _cognitive_elapsed_s(given)),
         ):
-            weights = fusion.attention(
-                stream[:, -1], stream, elapsed_s, given.is_kept, _time_s(given, elapsed_s)
-            )
+            weights = _attention(fusion, stream, elapsed_s, given)[0].mean(0)
             _, gate = self._read(fusion, stream, elapsed_s, given)
-            attention[name], gates[name] = weights[0].tolist(), float(gate[0].mean())
+            attention[name], gates[name] = weights.tolist(), float(gate[0].mean())
         return MemoryUse(attention, gates)
 
     def _task(self, given: PolicyInput) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -346,6 +342,13 @@ class FlowNetwork(nn.Module):
                 time[:, :known] = 1.0
             x = x + self.head(x, time, condition) / steps
         return x if prefix is None else torch.cat([prefix, x[:, known:]], dim=1)
+
+
+def _attention(
+    fusion: GatedFusion, stream: torch.Tensor, elapsed_s: torch.Tensor, given: PolicyInput
+) -> torch.Tensor:
+    time_s = _time_s(given, elapsed_s)
+    return fusion.attention(stream[:, -1], stream, elapsed_s, given.is_kept, time_s)
 
 
 def _cognitive_elapsed_s(given: PolicyInput) -> torch.Tensor:

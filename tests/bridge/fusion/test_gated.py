@@ -82,15 +82,15 @@ def test_encoded_seconds_are_bounded(seconds: float) -> None:
 
 
 def test_attention_is_what_was_read_by() -> None:
-    """Weights of the entries sum to one, blank entries have none, and they are those of reading."""
+    """Each head's weights sum to one, blank entries have none, and they are those of reading."""
     torch.manual_seed(0)
     fusion = GatedFusion(8, heads=2)
     current, bank = torch.randn(1, 3, 8), torch.randn(1, 4, 3, 8)
     elapsed_s, is_kept = torch.rand(1, 4), torch.tensor([[True, False, True, True]])
     weights = fusion.attention(current, bank, elapsed_s, is_kept)
-    assert weights.shape == (1, 4)
-    torch.testing.assert_close(weights.sum(), torch.tensor(1.0))
-    assert weights[0, 1] == 0
+    assert weights.shape == (1, 2, 4)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(1, 2))
+    assert (weights[..., 1] == 0).all()
     # With values that are the same within an entry, what is read is their weighted mean.
     with torch.no_grad():
         fusion.value.weight.copy_(torch.eye(8))
@@ -99,7 +99,7 @@ def test_attention_is_what_was_read_by() -> None:
         fusion.key.weight.zero_()
         fusion.query.weight.zero_()
     even = fusion.attention(current, bank, elapsed_s, is_kept)
-    torch.testing.assert_close(even[0], torch.tensor([1 / 3, 0.0, 1 / 3, 1 / 3]))
+    torch.testing.assert_close(even[0], torch.tensor([1 / 3, 0.0, 1 / 3, 1 / 3]).expand(2, 4))
     read = fusion._retrieve(current, marks[None, :, None, None].expand_as(bank), elapsed_s, is_kept)
     torch.testing.assert_close(read, torch.full_like(read, 2.0))
 

@@ -122,6 +122,7 @@ def _decode(sources: list[Path], cache: Path, on_progress: Callable[[int, int], 
             columns.setdefault("row", []).append(np.array([total + row]))
             taken += 1
         part = table.slice(0, kept)
+        facts = _facts(part)
         for name, values in (
             ("state", np.array(part["observation.state"].to_pylist(), np.float32).reshape(-1, 11)),
             ("action", np.array(part["action"].to_pylist(), np.float32).reshape(-1, 5)),
@@ -129,11 +130,11 @@ def _decode(sources: list[Path], cache: Path, on_progress: Callable[[int, int], 
             ("is_hovering", np.array(part["is_hovering"].to_pylist(), bool)),
             ("episode", np.full(kept, episode)),
             ("frame", np.arange(kept)),
-            ("light", _lights(part)),
+            ("light", _lights(facts)),
         ):
             columns.setdefault(name, []).append(values)
         subtasks += part["subtask"].to_pylist()
-        skills += _skills(part)
+        skills += _skills(part, facts)
         total += kept
         if count % _PROGRESS_EVERY == 0:
             on_progress(count, len(files))
@@ -152,16 +153,15 @@ def _facts(part: pa.Table) -> list[dict[str, Any]]:
     return [json.loads(facts) for facts in part["facts"].to_pylist()]
 
 
-def _lights(part: pa.Table) -> np.ndarray:
-    lit = [facts.get("lit", "") for facts in _facts(part)]
+def _lights(facts: list[dict[str, Any]]) -> np.ndarray:
+    lit = [each.get("lit", "") for each in facts]
     comes_on = [now not in {"", before} for now, before in zip(lit, ["", *lit], strict=False)]
     return np.where(np.array(lit, str) != "", np.cumsum(comes_on), 0).astype(np.int8)
 
 
-def _skills(part: pa.Table) -> list[str]:
-    told = _facts(part)
-    if told and "skill" in told[0]:
-        return [facts["skill"] for facts in told]
+def _skills(part: pa.Table, facts: list[dict[str, Any]]) -> list[str]:
+    if facts and "skill" in facts[0]:
+        return [each["skill"] for each in facts]
     moments = zip(part["subtask"].to_pylist(), part["is_hovering"].to_pylist(), strict=True)
     return ["" if is_hovering else subtask for subtask, is_hovering in moments]
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, mod
 
 from bridge.messages import Thought
 from slow_brain.prompts.finished_summary import NOTHING
+from slow_brain.prompts.named_step import mend_named_step
 from slow_brain.prompts.reply import NotAPlanError, ReplyRules, check_length, checked_steps
 
 FIELDS = ("TASK", "PLAN", "VISIBLE OBJECTS", "SUBTASK REASONING", "DONE", "SUBTASK")
@@ -79,6 +80,10 @@ class EcotForm:
         """None: lines are not JSON."""
         return
 
+    def mend(self, text: str) -> str:
+        """Return the answer so far, a step that it names by its number named as in its task."""
+        return mend_named_step(text)
+
     def reader(self, rules: ReplyRules) -> "ThoughtParser":
         """A reader for one reply."""
         return ThoughtParser(rules, self.fields)
@@ -123,6 +128,7 @@ class ThoughtParser:
         values = self._values()
         if values["DONE"] not in _YES_NO:
             raise self._refusal("DONE: yes or no", values["DONE"])
+        self._check_named_step(values)
         try:
             parsed = ParsedThought(
                 task=values["TASK"],
@@ -136,6 +142,13 @@ class ThoughtParser:
             raise self._refusal("a thought", error.errors()[0]["msg"]) from error
         plan = checked_steps(parsed.plan, self._rules, self._text)
         return parsed.model_copy(update={"plan": plan, "subtask": plan[0] if plan else None})
+
+    def _check_named_step(self, values: dict[str, str]) -> None:
+        """Refuse a step that is not the one of its number; engines that mend write none."""
+        task, reasoning = f"TASK: {values['TASK']}\n", values["SUBTASK REASONING"]
+        mended = mend_named_step(task + reasoning).removeprefix(task)
+        if mended != reasoning:
+            raise self._refusal(f"the task's own words, {mended!r}", reasoning)
 
     def _tell(self, lines: list[str]) -> list[Thought]:
         new, self._told_lines = lines[self._told_lines :], max(self._told_lines, len(lines))

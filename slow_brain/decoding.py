@@ -22,6 +22,7 @@ from slow_brain.engines.engine import (
     Finish,
     HiddenStates,
     LatentTap,
+    Mend,
     TextPiece,
 )
 from slow_brain.engines.hidden_layer import HiddenLayer
@@ -96,6 +97,7 @@ class TextDecoder:
         inputs: Any,  # noqa: ANN401  # Tensors by name, typed differently by each processor.
         max_tokens: int,
         draw: Draw | None = None,
+        mend: Mend | None = None,
     ) -> Generator[EngineOutput]:
         """Decode what a processor made of one prompt; the last thing yielded is a `Finish`.
 
@@ -103,6 +105,7 @@ class TextDecoder:
             inputs: Tensors of a batch of one, such as `input_ids` ``[1, T]``.
             max_tokens: As for `decode`.
             draw: Chooses the tokens; None takes the likeliest each time.
+            mend: Puts the words right that a token would end; None leaves all as they come.
         """
         ids: list[int] = inputs["input_ids"][0].tolist()
         cache, reused = self._prefix.take(ids, self._image_token)
@@ -114,9 +117,11 @@ class TextDecoder:
             if self._tap.cognitive == PROMPT_END:
                 yield HiddenStates(perceptual, self._last_state())
             written: list[int] = []
+            due: list[int] = []
             shown, is_complete = 0, False
             while len(written) < max_tokens:
-                token = self._next(hidden, draw)
+                due = due or self._mended(written, self._next(hidden, draw), mend)
+                token = due.pop(0)
                 is_complete = token in self._ends
                 if is_complete:
                     break
@@ -172,6 +177,17 @@ class TextDecoder:
     def _next(self, hidden: torch.Tensor, draw: Draw | None) -> int:
         logits = self._model.lm_head(hidden[0, -1])
         return int(logits.argmax()) if draw is None else draw.token(logits)
+
+    def _mended(self, written: list[int], token: int, mend: Mend | None) -> list[int]:
+        """Return the token, or those of what has to stand in its place."""
+        if mend is None or token in self._ends or token == self._act:
+            return [token]
+        before, after = (self._tokenizer.decode(ids) for ids in (written, [*written, token]))
+        right = mend(after)
+        if right == after or not right.startswith(before):
+            return [token]
+        words = right[len(before) :]
+        return self._tokenizer(words, add_special_tokens=False)["input_ids"] or [token]
 
     @torch.inference_mode()
     def read_along(

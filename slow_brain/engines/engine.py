@@ -5,7 +5,7 @@ very same request. Which of them, from which layer, is declared once (`LatentTap
 policy is checked against their shape before anything moves.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from bridge.arrays import FloatArray, ImageArray
 from bridge.specs import LatentSpec
 
+# From an answer as far as it is written to the same with its last words put right.
+Mend = Callable[[str], str]
 LAST_LAYER = -1
 PROMPT_END = "prompt"
 ANSWER_END = "answer"
@@ -61,6 +63,9 @@ class EngineRequest:
     `schema` is a JSON schema; an engine that can holds the model to it, the others ignore it. Lower
     `priority` goes first where several ask one engine. At `temperature` 0 the likeliest token is
     taken each time; above it tokens are drawn, in this process the same ones for one `request_id`.
+    `mend` is asked at every token: given the answer so far, that token included, it returns the
+    text as it should read, which is what an engine in this process writes instead; the others
+    ignore it.
     """
 
     turns: tuple[Turn, ...]
@@ -69,6 +74,7 @@ class EngineRequest:
     priority: int = 0
     request_id: str = ""
     temperature: float = 0.0
+    mend: Mend | None = None
 
     @property
     def pictures(self) -> tuple[ImageArray, ...]:

@@ -93,7 +93,7 @@ class TransformersEngine:
         draw = None
         if request.temperature > 0:
             draw = Draw(request.temperature, zlib.crc32(request.request_id.encode()))
-        yield from self._decoder.decode_inputs(inputs, request.max_tokens, draw)
+        yield from self._decoder.decode_inputs(inputs, request.max_tokens, draw, request.mend)
 
     def encode(self, turns: tuple[Turn, ...], answer: str) -> HiddenStates:
         """Return the states that writing `answer` would have had; for text of another model.

@@ -27,7 +27,13 @@ from slow_brain.engines.engine import (
 from slow_brain.prompt import SHIPPED_PROMPT
 from slow_brain.prompts.prompt_file import PromptValues, load_prompt
 from slow_brain.prompts.repair import REPAIR_TEMPERATURE, repair_turns
-from slow_brain.prompts.reply import Decision, NotAPlanError, ReplyForm, ReplyRules
+from slow_brain.prompts.reply import (
+    Decision,
+    MendingForm,
+    NotAPlanError,
+    ReplyForm,
+    ReplyRules,
+)
 from slow_brain.reply_stream import ReplyStream
 
 
@@ -154,6 +160,7 @@ class VisionLanguagePlanner:
             schema=self._form.schema(skills),
             request_id=request.plan_id,
             temperature=temperature,
+            mend=self._form.mend if isinstance(self._form, MendingForm) else None,
         )
         try:
             hidden = yield from self._read(request, asked, stream)

@@ -7,7 +7,7 @@ the steps.
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from bridge.errors import ContractError
 from bridge.messages import Thought
@@ -95,6 +95,15 @@ class ReplyForm(Protocol):
 
     def reader(self, rules: ReplyRules) -> ReplyReader:
         """A reader for one reply."""
+        ...
+
+
+@runtime_checkable
+class MendingForm(ReplyForm, Protocol):
+    """A form that puts an answer right while it is written, for engines that can do so."""
+
+    def mend(self, text: str) -> str:
+        """Return an answer as far as it is written, with its last words as they should be."""
         ...
 
 

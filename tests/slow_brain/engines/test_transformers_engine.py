@@ -94,6 +94,21 @@ def test_drawn_tokens_depend_on_the_request_alone(weights: Path) -> None:
     assert answer("a", 0.0) == answer("b", 0.0) != drawn[0]
 
 
+def test_what_contradicts_the_answer_is_written_as_it_should_be(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Words that are mended stand in text and states as if the model had chosen them itself."""
+    engine = TransformersEngine(weights=str(weights))
+    request = question(max_tokens=200)
+    writing(engine, "PLAN: move to put the cube<act>", monkeypatch)
+    asked = replace(request, mend=lambda text: text.replace("move to put", "move to the cube"))
+    results = list(engine.generate(asked))
+    text = "".join(each.text for each in results if isinstance(each, TextPiece))
+    assert text == "PLAN: move to the cube the cube"
+    read = TransformersEngine(weights=str(weights)).encode(request.turns, text)
+    np.testing.assert_allclose(states(results).cognitive, read.cognitive, atol=1e-5)
+
+
 @pytest.mark.parametrize("layer", [-1, 0, 3])
 @pytest.mark.parametrize("cognitive", ["<act>", "answer", "prompt"])
 def test_states_while_writing_are_those_of_reading(

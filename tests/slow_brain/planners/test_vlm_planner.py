@@ -1,5 +1,6 @@
 """The planner over recorded replies: repairs, filters, latents, and what a hostile text can do."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -102,6 +103,22 @@ def test_a_model_of_one_question_is_asked_the_same_with_other_luck(prompt: str) 
     first, second = asked(one)
     assert [turn.text for turn in second.turns] == [turn.text for turn in first.turns]
     assert (first.temperature, second.temperature) == (0.0, REPAIR_TEMPERATURE)
+
+
+@pytest.mark.parametrize(("prompt", "does_mend"), [("memory", True), ("json_plan", False)])
+def test_an_engine_is_told_how_an_answer_is_mended_where_its_form_can(
+    prompt: str,
+    does_mend: bool,  # noqa: FBT001  # One case of two.
+) -> None:
+    """Forms with a numbered task hand the engine their rule; the others hand it none."""
+    one = planner([GOOD], prompt=prompt, repairs=0)
+    with contextlib.suppress(NotAPlanError):
+        list(one.plan(example_request()))
+    (request,) = asked(one)
+    assert (request.mend is not None) is does_mend
+    if request.mend is not None:
+        task = "TASK: 1 open it, 2 close it\nSUBTASK REASONING: "
+        assert request.mend(f"{task}next 2 open") == f"{task}next 2 close it"
 
 
 def test_after_the_last_repair_the_error_carries_the_text() -> None:

@@ -84,6 +84,12 @@ def test_how_a_reply_is_cut_makes_no_difference(form: str, text: str, cuts: list
 
 
 REFUSED = {
+    "ecot that names another step": (
+        "ecot",
+        ECOT.replace("put the cube away", "1 open the drawer, 2 store the cube").replace(
+            "the drawer is closed", "so 0 of 2 done, next 1 store the cube"
+        ),
+    ),
     "ecot empty": ("ecot", ""),
     "ecot that looks first": ("ecot", LOOKED),
     "look first, but as ecot": ("look_first", ECOT),

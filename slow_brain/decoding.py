@@ -3,7 +3,7 @@
 Works for every model of transformers that reads pictures and writes text in one causal sequence. A
 generator, so that a newer request can close it between two tokens. What the last request began
 with is not read twice: the keys and values of the common beginning are kept where the model's class
-allows.
+allows. What the last answer lets foresee is read in one pass.
 """
 
 from collections.abc import Generator, Iterator
@@ -14,6 +14,7 @@ import torch
 from transformers import DynamicCache
 
 from bridge.arrays import ImageArray
+from slow_brain.answer_tokens import Choice, Draw, TokenWriter
 from slow_brain.engines.chat_inputs import image_token_id
 from slow_brain.engines.engine import (
     ANSWER_END,
@@ -30,24 +31,6 @@ from slow_brain.engines.kept_prefix import KeptPrefix
 from slow_brain.prompt import ACT_TOKEN
 
 SHIPPED_TAP = LatentTap(cognitive=ACT_TOKEN)
-
-
-class Draw:
-    """Draws tokens by their probabilities; the same ones for the same seed.
-
-    Args:
-        temperature: What the logits are divided by, > 0.
-        seed: Fixes what is drawn.
-    """
-
-    def __init__(self, temperature: float, seed: int) -> None:
-        self._temperature = temperature
-        self._random = torch.Generator().manual_seed(seed)
-
-    def token(self, logits: torch.Tensor) -> int:
-        """Return a token drawn by ``logits [V]``."""
-        shares = (logits.float().cpu() / self._temperature).softmax(-1)
-        return int(torch.multinomial(shares, 1, generator=self._random))
 
 
 class TextDecoder:
@@ -76,6 +59,9 @@ class TextDecoder:
             self._act = self._tokenizer.convert_tokens_to_ids(tap.cognitive)
         self._ends = _end_tokens(model, self._tokenizer)
         self._prefix = KeptPrefix(model)
+        self._writer = TokenWriter(
+            model, self._tokenizer, self._layer, self._prefix, ends=self._ends, act=self._act
+        )
 
     def decode(
         self, prompt: str, image: ImageArray, max_tokens: int
@@ -117,18 +103,12 @@ class TextDecoder:
             if self._tap.cognitive == PROMPT_END:
                 yield HiddenStates(perceptual, self._last_state())
             written: list[int] = []
-            due: list[int] = []
             shown, is_complete = 0, False
-            while len(written) < max_tokens:
-                due = due or self._mended(written, self._next(hidden, draw), mend)
-                token = due.pop(0)
-                is_complete = token in self._ends
-                if is_complete:
+            for token in self._writer.write(cache, hidden, read, max_tokens, Choice(draw, mend)):
+                is_complete = token in self._ends or token == self._act
+                if token in self._ends:
                     break
                 written.append(token)
-                hidden = self._forward(cache, input_ids=self._batch(token))
-                read.append(token)
-                is_complete = token == self._act
                 if is_complete:
                     yield HiddenStates(perceptual, self._last_state())
                     break
@@ -153,9 +133,9 @@ class TextDecoder:
     def _prefill(self, cache: DynamicCache, inputs: Any, reused: int) -> torch.Tensor:  # noqa: ANN401  # As for `decode_inputs`.
         """Read the part of the prompt that is not in the cache."""
         if not reused:
-            return self._forward(cache, **inputs)
+            return self._writer.forward(cache, **inputs)
         rest = {**inputs, "input_ids": inputs["input_ids"][:, reused:]}
-        return self._forward(cache, **rest)
+        return self._writer.forward(cache, **rest)
 
     def _perceptual(self, inputs: Any, reused: int) -> np.ndarray:  # noqa: ANN401  # As above.
         is_image = inputs["input_ids"][0, reused:] == self._image_token
@@ -163,31 +143,6 @@ class TextDecoder:
 
     def _last_state(self) -> np.ndarray:
         return _array(self._layer.states[0, -1:])
-
-    def _batch(self, token: int) -> torch.Tensor:
-        return torch.tensor([[token]], device=self._model.device)
-
-    @torch.inference_mode()
-    def _forward(self, cache: DynamicCache, **inputs: torch.Tensor) -> torch.Tensor:
-        outputs = self._model.model(**inputs, past_key_values=cache, use_cache=True)
-        self._layer.note(outputs.last_hidden_state)
-        return outputs.last_hidden_state
-
-    @torch.inference_mode()
-    def _next(self, hidden: torch.Tensor, draw: Draw | None) -> int:
-        logits = self._model.lm_head(hidden[0, -1])
-        return int(logits.argmax()) if draw is None else draw.token(logits)
-
-    def _mended(self, written: list[int], token: int, mend: Mend | None) -> list[int]:
-        """Return the token, or those of what has to stand in its place."""
-        if mend is None or token in self._ends or token == self._act:
-            return [token]
-        before, after = (self._tokenizer.decode(ids) for ids in (written, [*written, token]))
-        right = mend(after)
-        if right == after or not right.startswith(before):
-            return [token]
-        words = right[len(before) :]
-        return self._tokenizer(words, add_special_tokens=False)["input_ids"] or [token]
 
     @torch.inference_mode()
     def read_along(

@@ -3,6 +3,7 @@
 Collision meshes are never touched: contact must stay exactly as the benchmark published it.
 """
 
+import copy
 from typing import cast
 
 import mujoco
@@ -19,6 +20,8 @@ FRONT_CAMERA = "front_pixels"
 # What the robot calls its cameras, and what the model calls them.
 CAMERA_BY_NAME = {"front": FRONT_CAMERA, "wrist": WRIST_CAMERA}
 _WRIST_CAMERA_BODY = "ur5e/robotiq/base"
+# The newest model by its description: parsing, thinning and compiling take 2 s, a copy 0.05 s.
+_COMPILED: dict[str, mujoco.MjModel] = {}
 
 
 class LightSceneEnv(SceneEnv):
@@ -26,13 +29,7 @@ class LightSceneEnv(SceneEnv):
 
     def compile_model_and_data(self) -> None:
         """Compile as the parent does, through a model description edited in memory."""
-        spec = _parse(cast("mjcf.RootElement", self._mjcf_model))
-        full = spec.compile()
-        _add_wrist_camera(spec)
-        _swap_visual_meshes(spec, full)
-        spec.visual.quality.shadowsize = 0
-        spec.visual.quality.offsamples = 0
-        self._model = spec.compile()
+        self._model = _compiled(cast("mjcf.RootElement", self._mjcf_model))
         self._data = mujoco.MjData(self._model)
         self._model.opt.timestep = self._physics_timestep
         mujoco.mj_resetData(self._model, self._data)
@@ -41,10 +38,23 @@ class LightSceneEnv(SceneEnv):
         self._dirty = False
 
 
-def _parse(mjcf_model: mjcf.RootElement) -> mujoco.MjSpec:
-    return mujoco.MjSpec.from_string(
-        mjcf_utils.to_string(mjcf_model), assets=mjcf_utils.get_assets(mjcf_model)
-    )
+def _compiled(mjcf_model: mjcf.RootElement) -> mujoco.MjModel:
+    """A model of one's own; what was compiled from the same text in this process is copied."""
+    text = mjcf_utils.to_string(mjcf_model)
+    if text not in _COMPILED:
+        _COMPILED.clear()
+        _COMPILED[text] = _compile(text, mjcf_utils.get_assets(mjcf_model))
+    return copy.copy(_COMPILED[text])
+
+
+def _compile(text: str, assets: dict[str, bytes]) -> mujoco.MjModel:
+    spec = mujoco.MjSpec.from_string(text, assets=assets)
+    full = spec.compile()
+    _add_wrist_camera(spec)
+    _swap_visual_meshes(spec, full)
+    spec.visual.quality.shadowsize = 0
+    spec.visual.quality.offsamples = 0
+    return spec.compile()
 
 
 def _add_wrist_camera(spec: mujoco.MjSpec) -> None:

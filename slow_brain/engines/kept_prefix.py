@@ -40,8 +40,11 @@ class KeptPrefix:
         kept.crop(count - len(self._ids))
         return kept, count
 
+    def can_cut(self, cache: DynamicCache) -> bool:
+        """Whether what was read last can be taken back, and read again in one piece."""
+        return self._is_allowed and all(type(layer) is DynamicLayer for layer in cache.layers)
+
     def give_back(self, cache: DynamicCache, ids: list[int]) -> None:
         """Keep the cache, which holds these tokens, if it can be cut back later."""
-        can_be_cut = all(type(layer) is DynamicLayer for layer in cache.layers)
-        if self._is_allowed and can_be_cut and cache.get_seq_length() == len(ids):
+        if self.can_cut(cache) and cache.get_seq_length() == len(ids):
             self._kept, self._ids = cache, ids

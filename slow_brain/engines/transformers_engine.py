@@ -11,7 +11,8 @@ import torch
 
 from bridge.errors import ContractError
 from bridge.specs import LatentSpec
-from slow_brain.decoding import SHIPPED_TAP, Draw, TextDecoder
+from slow_brain.answer_tokens import Draw
+from slow_brain.decoding import SHIPPED_TAP, TextDecoder
 from slow_brain.engines.chat_inputs import (
     check_token,
     picture_px,

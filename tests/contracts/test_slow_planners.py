@@ -117,7 +117,7 @@ def test_decoding_and_reading_along_see_the_same(
     decoder, prompt = TextDecoder(model, processor), planner_prompt("a goal", ["a"], "b")
     asked = [tokenize_question(processor.tokenizer, prompt, each) for each in (ANSWER, ANSWER * 2)]
     written = iter(asked[0][1])
-    monkeypatch.setattr(decoder, "_next", lambda *_: next(written))
+    monkeypatch.setattr(decoder._writer, "_next", lambda *_: next(written))
     *_, decoded = decoder.decode(prompt, picture(), max_tokens=200)
     ids, mask, _, act_index = pad_questions(asked, processor.tokenizer.pad_token_id)
     pixels = to_pixels(picture()[None]).repeat(2, 1, 1, 1, 1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformers import (
     CLIPVisionConfig,
+    DynamicCache,
     LlamaConfig,
     LlamaForCausalLM,
     LlavaConfig,
@@ -19,7 +23,8 @@ from transformers import (
 
 from bridge.errors import ConfigError, ContractError, MissingWeightsError
 from slow_brain import checkpoint
-from slow_brain.decoding import TextDecoder, pooled
+from slow_brain.answer_tokens import Choice, TokenWriter
+from slow_brain.decoding import pooled
 from slow_brain.engines.engine import (
     Engine,
     EngineOutput,
@@ -68,7 +73,7 @@ def states(results: list[EngineOutput]) -> HiddenStates:
 def writing(engine: TransformersEngine, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the model's random weights write this text."""
     tokens = iter(engine._processor.tokenizer(text)["input_ids"])
-    monkeypatch.setattr(TextDecoder, "_next", lambda *_: next(tokens))
+    monkeypatch.setattr(TokenWriter, "_next", lambda *_: next(tokens))
 
 
 def test_text_comes_in_pieces_and_ends_in_one_finish(weights: Path) -> None:
@@ -107,6 +112,57 @@ def test_what_contradicts_the_answer_is_written_as_it_should_be(
     assert text == "PLAN: move to the cube the cube"
     read = TransformersEngine(weights=str(weights)).encode(request.turns, text)
     np.testing.assert_allclose(states(results).cognitive, read.cognitive, atol=1e-5)
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=25)
+def test_whatever_is_foreseen_the_answer_is_that_of_word_by_word(
+    weights: Path, data: st.DataObject
+) -> None:
+    """Right guesses save passes; right or wrong, they change neither the text nor the states."""
+    engine = TransformersEngine(weights=str(weights), tap={"cognitive": "answer"})
+    writer, passes, request = engine._decoder._writer, list[int](), question(max_tokens=40)
+    tokens = lively_answer(engine, request)
+    plain = list(engine.generate(request))
+    guess = data.draw(st.just(tokens) | st.permutations(tokens), label="guess")
+    writer._foreseen.keep(guess)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(writer, "forward", counting(writer.forward, passes))
+        again = list(engine.generate(request))
+    assert told(again) == told(plain)
+    np.testing.assert_allclose(states(again).cognitive, states(plain).cognitive, atol=1e-5)
+    assert len(passes) < (5 if guess == tokens else len(tokens) + 2)
+
+
+def lively_answer(engine: TransformersEngine, request: EngineRequest) -> list[int]:
+    """Let random weights write many different words, of which the last new one is the end."""
+    with torch.no_grad():
+        for weight in engine._model.get_decoder().layers.parameters():
+            weight.mul_(3.0 if weight.ndim > 1 else 1.0)
+    decoder, written = engine._decoder, list[int]()
+    inputs = engine._inputs(request.turns)
+    cache, read = DynamicCache(config=decoder._model.config.text_config), list[int]()
+    hidden = decoder._writer.forward(cache, **inputs)
+    written += decoder._writer.write(cache, hidden, read, request.max_tokens, Choice())
+    end = max(set(written), key=written.index)
+    decoder._ends = decoder._writer._ends = frozenset({end})
+    assert written.index(end) > 10
+    return written[: written.index(end)]
+
+
+def told(results: list[EngineOutput]) -> str:
+    """The text among the results."""
+    return "".join(each.text for each in results if isinstance(each, TextPiece))
+
+
+def counting(forward: Callable[..., Any], passes: list[int]) -> Callable[..., Any]:
+    """The same, noting how many tokens are read in each pass."""
+
+    def noting(*args: Any, **inputs: Any) -> Any:
+        passes.append(inputs["input_ids"].shape[-1])
+        return forward(*args, **inputs)
+
+    return noting
 
 
 @pytest.mark.parametrize("layer", [-1, 0, 3])
@@ -189,16 +245,16 @@ def test_a_failing_forward_pass_does_not_spoil_the_next_request(
     """What was half read when the model raised is not taken for read."""
     engine, calls = TransformersEngine(weights=str(weights)), iter(range(100))
     expected = [p for p in engine.generate(question()) if isinstance(p, TextPiece)]
-    forward = TextDecoder._forward
+    forward = TokenWriter.forward
 
-    def failing(self: TextDecoder, cache: Any, **inputs: Any) -> Any:
+    def failing(self: TokenWriter, cache: Any, **inputs: Any) -> Any:
         result = forward(self, cache, **inputs)
         if next(calls) == 2:
             raise RuntimeError("out of memory")
         return result
 
     with monkeypatch.context() as patched:
-        patched.setattr(TextDecoder, "_forward", failing)
+        patched.setattr(TokenWriter, "forward", failing)
         with pytest.raises(RuntimeError):
             list(engine.generate(question()))
     assert [p for p in engine.generate(question()) if isinstance(p, TextPiece)] == expected

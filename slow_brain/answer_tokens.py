@@ -98,9 +98,12 @@ class TokenWriter:
             accepted = block[: hidden.shape[1]]
             written += accepted
             read += accepted
-            yield from accepted
-            if written[-1] == self._act:
+            is_complete = written[-1] == self._act
+            if is_complete:
+                # Before it is told: whoever has heard an answer's end may ask for no more.
                 self._foreseen.keep(written)
+            yield from accepted
+            if is_complete:
                 return
 
     def _guess(self, cache: DynamicCache, written: list[int], choice: Choice) -> list[int]:

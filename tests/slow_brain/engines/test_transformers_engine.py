@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,35 @@ def test_what_contradicts_the_answer_is_written_as_it_should_be(
     assert text == "PLAN: move to the cube the cube"
     read = TransformersEngine(weights=str(weights)).encode(request.turns, text)
     np.testing.assert_allclose(states(results).cognitive, read.cognitive, atol=1e-5)
+
+
+@pytest.mark.parametrize("end", ["<act>", "</s>"])
+def test_an_answer_said_before_is_read_in_few_passes(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Whatever ends an answer, the next question finds it as the one to go by."""
+    engine, request = TransformersEngine(weights=str(weights)), question(max_tokens=200)
+    writer, passes = engine._decoder._writer, list[int]()
+    monkeypatch.setattr(writer, "forward", counting(writer.forward, passes))
+    for _ in range(2):
+        passes.clear()
+        learnt_by_heart(engine, f"{ANSWER}{end}", monkeypatch)
+        assert told(list(engine.generate(request))) == ANSWER
+    prompt, *blocks = passes
+    assert prompt < request.max_tokens
+    assert len(blocks) == 1
+
+
+def learnt_by_heart(engine: TransformersEngine, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the model's random weights write this text, and find all right that is foreseen of it."""
+    tokens = iter(engine._processor.tokenizer(text)["input_ids"])
+
+    def likeliest(hidden: torch.Tensor) -> list[int]:
+        guessed = list(islice(tokens, hidden.shape[1] - 1))
+        return [*guessed, 0]
+
+    monkeypatch.setattr(engine._decoder._writer, "_next", lambda *_: next(tokens))
+    monkeypatch.setattr(engine._decoder._writer, "_likeliest", likeliest)
 
 
 @given(data=st.data())

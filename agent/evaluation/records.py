@@ -1,7 +1,9 @@
 """What is kept of an evaluation: one line of JSON an episode, so that it can be gone on with."""
 
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -50,19 +52,30 @@ class RecordBook:
     """The episodes of one evaluation in a file, one JSON line each, appended as they end.
 
     A line that was cut off when the program was killed is dropped when the book is opened again.
+    One program at a time has it open; the kernel closes it when that one dies.
     """
 
     def __init__(self, path: Path, settings_id: str) -> None:
         self._path = path
         self._settings_id = settings_id
+        self._file: BinaryIO | None = None
 
     def open(self, *, resume: bool) -> dict[int, EpisodeRecord]:
         """Make the file, or read what it holds: the episodes by index.
 
         Raises:
-            ConfigError: It holds episodes and was not to be resumed, or of other settings.
+            ConfigError: It holds episodes and was not to be resumed, or of other settings, or
+                another program has it open.
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock()
+        try:
+            return self._gone_on_with(resume=resume)
+        except ConfigError:
+            self.close()
+            raise
+
+    def _gone_on_with(self, *, resume: bool) -> dict[int, EpisodeRecord]:
         kept = {episode.index: episode for episode in self._read()}
         if kept and not resume:
             raise ConfigError(
@@ -74,6 +87,23 @@ class RecordBook:
         # Also cuts off the broken end of the last line.
         self._path.write_bytes(b"".join(_line(kept[index]) for index in sorted(kept)))
         return kept
+
+    def close(self) -> None:
+        """Let another program have it."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _lock(self) -> None:
+        self._file = self._path.open("ab")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.close()
+            raise ConfigError(
+                f"{self._path} is being written by another evaluation, and two would spoil it. "
+                "Wait for that one or end it, or choose another --json."
+            ) from error
 
     def append(self, episode: EpisodeRecord) -> None:
         """Write one episode; it is on its way to the disk when this returns."""

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -71,20 +71,20 @@ def evaluate(
 
     Raises:
         UnknownNameError: There is no such suite.
-        ConfigError: The suite is for another robot, or the book is of something else.
+        ConfigError: The suite is for another robot, or the book is of something else or in use.
         PluginError: A worker process died; what has ended is kept.
         KeyboardInterrupt: Passed on, once the workers have ended; what has ended is kept.
     """
     suite = find_suite(evaluation.suite)
     episode_config(evaluation.config, suite, suite.make(evaluation.seed, 0))
-    book = RecordBook(book_path, evaluation.settings_id)
-    kept = book.open(resume=resume)
-    missing = [index for index in range(evaluation.episodes) if index not in kept]
-    for episode in _run(evaluation, missing, workers):
-        book.append(episode)
-        kept[episode.index] = episode
-        if on_progress is not None:
-            on_progress(episode, len(kept), max(evaluation.episodes, len(kept)))
+    with closing(RecordBook(book_path, evaluation.settings_id)) as book:
+        kept = book.open(resume=resume)
+        missing = [index for index in range(evaluation.episodes) if index not in kept]
+        for episode in _run(evaluation, missing, workers):
+            book.append(episode)
+            kept[episode.index] = episode
+            if on_progress is not None:
+                on_progress(episode, len(kept), max(evaluation.episodes, len(kept)))
     return [kept[index] for index in sorted(kept) if index < evaluation.episodes]
 
 

@@ -145,7 +145,7 @@ def learnt_by_heart(engine: TransformersEngine, text: str, monkeypatch: pytest.M
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=10)
 def test_whatever_is_foreseen_the_answer_is_that_of_word_by_word(
     weights: Path, data: st.DataObject
 ) -> None:

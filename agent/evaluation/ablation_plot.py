@@ -12,7 +12,9 @@ _PANELS_A_ROW = 4
 
 
 def draw_ablation(report: Mapping[str, Any], path: Path) -> Path:
-    """Draw a panel a suite, with 95 % intervals, and one over the delay; return the picture's path.
+    """Draw a panel a suite, with 95 % intervals; return the picture's path.
+
+    Where the planner's delay was swept one more shows that.
 
     Raises:
         ConfigError: There is no matplotlib.
@@ -20,7 +22,8 @@ def draw_ablation(report: Mapping[str, Any], path: Path) -> Path:
     plt = load_pyplot(path)
 
     suites = list(dict.fromkeys(cell["suite"] for cell in report["cells"]))
-    count = len(suites) + 1
+    is_swept = len({cell["planner_delay_s"] for cell in report["cells"]}) > 1
+    count = len(suites) + is_swept
     columns = min(_PANELS_A_ROW, count)
     rows = -(-count // columns)
     size = (4 * columns, 3.4 * rows)
@@ -28,7 +31,8 @@ def draw_ablation(report: Mapping[str, Any], path: Path) -> Path:
     figure, axes = drawn[0], list(drawn[1].flat)
     for axis, suite in zip(axes, suites, strict=False):
         _draw_bars(axis, suite, [cell for cell in report["cells"] if cell["suite"] == suite])
-    _draw_delays(axes[len(suites)], report["cells"], suites)
+    if is_swept:
+        _draw_delays(axes[len(suites)], report["cells"], suites)
     for axis in axes[count:]:
         axis.set_axis_off()
     figure.suptitle("The same brains and episodes, with 95 % intervals")
@@ -42,7 +46,9 @@ def draw_ablation(report: Mapping[str, Any], path: Path) -> Path:
 def _draw_bars(axis: Any, suite: str, cells: Sequence[Mapping[str, Any]]) -> None:  # noqa: ANN401  # matplotlib's.
     firsts: dict[str, Mapping[str, Any]] = {}
     for cell in cells:
-        firsts.setdefault(cell["condition"], cell)
+        if cell["planner_delay_s"] == cells[0]["planner_delay_s"]:
+            waits = "" if cell["coupling"] == cells[0]["coupling"] else ", waits"
+            firsts.setdefault(cell["condition"] + waits, cell)
     rates = [_PERCENT * (cell["success_rate"] or 0.0) for cell in firsts.values()]
     axis.barh(list(firsts), rates, xerr=_errors(list(firsts.values())), capsize=2)
     axis.invert_yaxis()

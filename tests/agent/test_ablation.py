@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from eval_examples import example_record
+from PIL import Image
 from typer.testing import CliRunner
 
 from agent.cli import app
@@ -127,9 +128,15 @@ def test_a_page_without_marks_is_left_alone(
 
 
 def test_the_picture_is_drawn(tmp_path: Path, report: dict[str, Any]) -> None:
-    """A panel a suite, and one over the delay."""
+    """A panel a suite, and one over the planner's delay where that was swept."""
     pytest.importorskip("matplotlib")
-    assert draw_ablation(report, tmp_path / "a" / "b.png").stat().st_size > 1000
+    late = {**report["cells"][0], "planner_delay_s": 3.0}
+    swept = {**report, "cells": [*report["cells"], late]}
+    with (
+        Image.open(draw_ablation(report, tmp_path / "a" / "b.png")) as one,
+        Image.open(draw_ablation(swept, tmp_path / "swept.png")) as two,
+    ):
+        assert two.width == 2 * one.width
 
 
 def test_memory_suites_are_told_together_as_well(

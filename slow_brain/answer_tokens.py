@@ -127,16 +127,19 @@ class TokenWriter:
                 count += 1
         if count < len(block):
             cache.crop(count - len(block))
-            self._layer.drop_last(len(block) - count)
+            self._layer.keep_first(count)
         return hidden[:, :count]
 
     def _mended(self, written: list[int], token: int, mend: Mend | None) -> list[int]:
         """Return the token, or those of what has to stand in its place."""
         if mend is None or token in self._ends or token == self._act:
             return [token]
-        before, after = (self._tokenizer.decode(ids) for ids in (written, [*written, token]))
+        after = self._tokenizer.decode([*written, token])
         right = mend(after)
-        if right == after or not right.startswith(before):
+        if right == after:
+            return [token]
+        before = self._tokenizer.decode(written)
+        if not right.startswith(before):
             return [token]
         words = right[len(before) :]
         return self._tokenizer(words, add_special_tokens=False)["input_ids"] or [token]

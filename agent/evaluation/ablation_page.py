@@ -8,7 +8,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from agent.evaluation.conditions import CONDITIONS
+from agent.evaluation.conditions import CONDITIONS, cell_words
 from bridge.errors import ConfigError
 
 _COLUMNS = ("condition", "coupling", "delay s", "works", "95 %", "n", "less", "more", "p")
@@ -23,12 +23,8 @@ def render_ablation(report: Mapping[str, Any]) -> Table:
         table.add_column(column, no_wrap=True, justify="right")
     reference = report["cells"][0]
     for cell in report["cells"]:
-        name, _, delay_s, *figures = _cells(cell)
-        if cell["coupling"] != reference["coupling"]:
-            name += ", waits"
-        if cell["planner_delay_s"] != reference["planner_delay_s"]:
-            name += f", {delay_s} s"
-        table.add_row(cell["suite"], name, *figures)
+        _, _, _, *figures = _cells(cell)
+        table.add_row(cell["suite"], cell_words(cell, reference), *figures)
     table.caption = "less, more: episodes in which only the reference worked, or only this; McNemar"
     return table
 

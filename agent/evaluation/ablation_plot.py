@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.evaluation.conditions import COUPLINGS, REFERENCE
+from agent.evaluation.conditions import COUPLINGS, REFERENCE, cell_words
 from agent.evaluation.pyplot import load_pyplot
 
 _PERCENT = 100.0
@@ -47,8 +47,7 @@ def _draw_bars(axis: Any, suite: str, cells: Sequence[Mapping[str, Any]]) -> Non
     firsts: dict[str, Mapping[str, Any]] = {}
     for cell in cells:
         if cell["planner_delay_s"] == cells[0]["planner_delay_s"]:
-            waits = "" if cell["coupling"] == cells[0]["coupling"] else ", waits"
-            firsts.setdefault(cell["condition"] + waits, cell)
+            firsts.setdefault(cell_words(cell, cells[0]), cell)
     rates = [_PERCENT * (cell["success_rate"] or 0.0) for cell in firsts.values()]
     axis.barh(list(firsts), rates, xerr=_errors(list(firsts.values())), capsize=2)
     axis.invert_yaxis()

@@ -137,6 +137,14 @@ def parse_planner_delays_s(text: str) -> list[float]:
     )
 
 
+def cell_words(cell: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
+    """A cell's condition, with what sets its planner apart from the reference's."""
+    waits = "" if cell["coupling"] == reference["coupling"] else ", waits"
+    delay_s = cell["planner_delay_s"]
+    delay = "" if delay_s == reference["planner_delay_s"] else f", {delay_s:g} s"
+    return f"{cell['condition']}{waits}{delay}"
+
+
 def with_planner_delay(config: AgentConfig, delay_s: float, coupling: str) -> AgentConfig:
     """The same agent with a planner that takes `delay_s` [s], waited for or not."""
     update = {"planner_latency_s": delay_s, "coupling": coupling}

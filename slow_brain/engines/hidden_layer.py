@@ -42,10 +42,9 @@ class HiddenLayer:
         if self._is_last:
             self.states = last_hidden_state
 
-    def drop_last(self, count: int) -> None:
-        """Forget the states of so many tokens at the end of the newest pass."""
-        if count:
-            self.states = self.states[:, :-count]
+    def keep_first(self, count: int) -> None:
+        """Of the newest pass forget the states that come after so many tokens."""
+        self.states = self.states[:, :count]
 
     def _hook(self, _layer: torch.nn.Module, _inputs: Any, output: Any) -> None:  # noqa: ANN401  # As torch calls it.
         self.states = output[0] if isinstance(output, tuple) else output

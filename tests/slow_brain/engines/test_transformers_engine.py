@@ -93,7 +93,7 @@ def test_drawn_tokens_depend_on_the_request_alone(weights: Path) -> None:
 
     def answer(request_id: str, temperature: float) -> str:
         asked = replace(question(), request_id=request_id, temperature=temperature)
-        return "".join(each.text for each in engine.generate(asked) if isinstance(each, TextPiece))
+        return told(list(engine.generate(asked)))
 
     drawn = [answer(request_id, 1.0) for request_id in ("a", "a", "b")]
     assert drawn[0] == drawn[1] != drawn[2]
@@ -109,7 +109,7 @@ def test_what_contradicts_the_answer_is_written_as_it_should_be(
     writing(engine, "PLAN: move to put the cube<act>", monkeypatch)
     asked = replace(request, mend=lambda text: text.replace("move to put", "move to the cube"))
     results = list(engine.generate(asked))
-    text = "".join(each.text for each in results if isinstance(each, TextPiece))
+    text = told(results)
     assert text == "PLAN: move to the cube the cube"
     read = TransformersEngine(weights=str(weights)).encode(request.turns, text)
     np.testing.assert_allclose(states(results).cognitive, read.cognitive, atol=1e-5)

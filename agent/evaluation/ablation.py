@@ -1,19 +1,20 @@
 """The same brains, seeds and episodes, with one part left out or exchanged: what each part buys."""
 
 import fnmatch
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec import structs
 
 from agent.config import AgentConfig, load_config
+from agent.evaluation.ablation_goals import is_memory_suite, judge_goals
 from agent.evaluation.conditions import CONDITIONS, COUPLINGS, REFERENCE, with_planner_delay
 from agent.evaluation.grid import Cell, Grid, grid_rows, run_grid
 from agent.evaluation.grid import Progress as GridProgress
 from agent.evaluation.records import EpisodeRecord
 from agent.evaluation.report import commit, versions
-from agent.evaluation.statistics import compare_pairs, summarize, wilson_interval
+from agent.evaluation.statistics import compare_pairs, summarize
 from agent.evaluation.suites import find_suite, list_suites
 from bridge.errors import ConfigError
 
@@ -21,7 +22,8 @@ Results = Sequence[tuple[Cell, list[EpisodeRecord]]]
 Progress = Callable[[str, Cell, EpisodeRecord, int, int], None]
 # The preset whose brains are ablated in the simulated scene, whatever the suite's own.
 _SCENE, _SCENE_PRESET = "ogbench_scene", "memory"
-_MEMORY_SUITES, _CHAIN_SUITE = "memory-*", "scene-chain"
+# What the rows over all memory suites are called, after their number.
+TOGETHER = "memory suites"
 
 
 def parse_suites(text: str) -> list[str]:
@@ -124,24 +126,6 @@ def run_ablation(
     }
 
 
-def judge_goals(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What was asked for, what was measured, and whether it was reached; as far as it was run."""
-    with_memory = _pooled(rows, _MEMORY_SUITES, REFERENCE)
-    without = _pooled(rows, _MEMORY_SUITES, "no_memory")
-    chain = _pooled(rows, _CHAIN_SUITE, REFERENCE)
-    goals = [
-        _goal("memory tasks with memory", "≥ 85 %", with_memory, lambda rate: rate >= 0.85),  # noqa: PLR2004  # The goal itself.
-        _goal("memory tasks without", "≤ 50 %", without, lambda rate: rate <= 0.5),  # noqa: PLR2004  # As above.
-        _goal("five-step chain", "≥ 90 %", chain, lambda rate: rate >= 0.9),  # noqa: PLR2004  # As above.
-    ]
-    goals += [
-        _not_below_flat(row)
-        for row in rows
-        if row["condition"] == "flat" and not fnmatch.fnmatch(row["suite"], _MEMORY_SUITES)
-    ]
-    return [goal for goal in goals if goal is not None]
-
-
 def _counting(
     on_progress: Progress | None, suite: str, before: int, total: int
 ) -> GridProgress | None:
@@ -174,7 +158,7 @@ def _own_delay(config: AgentConfig, coupling: str) -> tuple[float, ...]:
 
 def _together(ended: Sequence[tuple[Grid, Results]]) -> list[dict[str, Any]]:
     """The memory suites as one: the figures of each cell over all of them; none of a single one."""
-    chosen = [each for each in ended if fnmatch.fnmatch(each[0].suite, _MEMORY_SUITES)]
+    chosen = [each for each in ended if is_memory_suite(each[0].suite)]
     if len(chosen) < 2:  # noqa: PLR2004  # One suite is its own sum.
         return []
     columns = list(zip(*(results for _, results in chosen), strict=True))
@@ -184,7 +168,7 @@ def _together(ended: Sequence[tuple[Grid, Results]]) -> list[dict[str, Any]]:
     ]
     return [
         {
-            "suite": f"{len(chosen)} memory suites",
+            "suite": f"{len(chosen)} {TOGETHER}",
             **column[0][0].labels,
             **summarize(records),
             "against_reference": compare_pairs(episodes[0], records),
@@ -210,37 +194,3 @@ def _compared(grid: Grid, results: Results) -> list[dict[str, Any]]:
         {"suite": grid.suite, **row, "against_reference": compare_pairs(reference, records)}
         for row, (_, records) in zip(rows, results, strict=True)
     ]
-
-
-def _pooled(
-    rows: Sequence[Mapping[str, Any]], suites: str, condition: str
-) -> tuple[int, int] | None:
-    """Successes and episodes of a condition over suites, at the preset's own delay."""
-    firsts: dict[str, Mapping[str, Any]] = {}
-    for row in rows:
-        if row["condition"] == condition and fnmatch.fnmatch(row["suite"], suites):
-            firsts.setdefault(row["suite"], row)
-    if not firsts:
-        return None
-    return sum(row["successes"] for row in firsts.values()), sum(r["n"] for r in firsts.values())
-
-
-def _goal(
-    what: str, wanted: str, counted: tuple[int, int] | None, is_met: Callable[[float], bool]
-) -> dict[str, Any] | None:
-    if counted is None or not counted[1]:
-        return None
-    successes, trials = counted
-    low, high = wilson_interval(successes, trials)
-    measured = f"{successes / trials:.1%} ({low:.1%} – {high:.1%}, n = {trials})"
-    reached = is_met(successes / trials)
-    return {"goal": f"{what} {wanted}", "measured": measured, "reached": reached}
-
-
-def _not_below_flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    pairs = row["against_reference"]
-    # Told of the flat agent against the reference; the goal speaks the other way round.
-    high, low = (0.0 - value for value in pairs["difference_interval_95"])
-    measured = f"{0.0 - pairs['difference']:+.1%} ({low:+.1%} – {high:+.1%}, n = {row['n']})"
-    what = f"{row['suite']}: hierarchy less flat, interval includes or exceeds 0"
-    return {"goal": what, "measured": measured, "reached": high >= 0}

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +17,18 @@ _COLUMNS = ("condition", "coupling", "delay s", "works", "95 %", "n", "less", "m
 
 
 def render_ablation(report: Mapping[str, Any]) -> Table:
-    """Every cell as a row, for the terminal."""
+    """Every cell as a row below its suite's name, for a terminal of 80 columns."""
     table = Table(title="The same brains and episodes", box=box.SIMPLE, pad_edge=False)
-    table.add_column("suite", no_wrap=True)
     table.add_column("condition", no_wrap=True)
     for column in ("works", "95 %", "n", "less", "more", "p"):
         table.add_column(column, no_wrap=True, justify="right")
     reference = report["cells"][0]
-    for cell in report["cells"]:
-        _, _, _, *figures = _cells(cell)
-        table.add_row(cell["suite"], cell_words(cell, reference), *figures)
+    for suite, cells in groupby(report["cells"], key=itemgetter("suite")):
+        table.add_section()
+        table.add_row(suite, style="bold")
+        for cell in cells:
+            _, _, _, *figures = _cells(cell)
+            table.add_row(cell_words(cell, reference), *figures)
     table.caption = "less, more: episodes in which only the reference worked, or only this; McNemar"
     return table
 

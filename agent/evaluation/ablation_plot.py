@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agent.evaluation.ablation import TOGETHER
+from agent.evaluation.ablation_goals import is_memory_suite
 from agent.evaluation.conditions import COUPLINGS, REFERENCE, cell_words
 from agent.evaluation.pyplot import load_pyplot
 
@@ -32,7 +34,7 @@ def draw_ablation(report: Mapping[str, Any], path: Path) -> Path:
     for axis, suite in zip(axes, suites, strict=False):
         _draw_bars(axis, suite, [cell for cell in report["cells"] if cell["suite"] == suite])
     if is_swept:
-        _draw_delays(axes[len(suites)], report["cells"], suites)
+        _draw_delays(axes[len(suites)], report["cells"], _not_in_a_sum(suites))
     for axis in axes[count:]:
         axis.set_axis_off()
     figure.suptitle("The same brains and episodes, with 95 % intervals")
@@ -56,18 +58,18 @@ def _draw_bars(axis: Any, suite: str, cells: Sequence[Mapping[str, Any]]) -> Non
     axis.set_xlabel("success [%]")
 
 
+def _not_in_a_sum(suites: Sequence[str]) -> list[str]:
+    """Where the memory suites are told together as well, that one stands for them all."""
+    sums = [suite for suite in suites if suite.endswith(TOGETHER)]
+    return [suite for suite in suites if not (sums and is_memory_suite(suite))]
+
+
 def _draw_delays(axis: Any, cells: Sequence[Mapping[str, Any]], suites: Sequence[str]) -> None:  # noqa: ANN401  # As above.
-    for suite in suites:
-        for coupling in COUPLINGS:
-            line = sorted(
-                (
-                    cell
-                    for cell in cells
-                    if (cell["suite"], cell["condition"]) == (suite, REFERENCE)
-                    and cell["coupling"] == coupling
-                ),
-                key=lambda cell: cell["planner_delay_s"],
-            )
+    for number, suite in enumerate(suites):
+        for coupling, style in zip(COUPLINGS, ("-", "--"), strict=True):
+            place = (suite, REFERENCE, coupling)
+            line = [c for c in cells if (c["suite"], c["condition"], c["coupling"]) == place]
+            line.sort(key=lambda cell: cell["planner_delay_s"])
             if line:
                 axis.errorbar(
                     [cell["planner_delay_s"] for cell in line],
@@ -75,11 +77,13 @@ def _draw_delays(axis: Any, cells: Sequence[Mapping[str, Any]], suites: Sequence
                     yerr=_errors(line),
                     marker="o",
                     capsize=2,
-                    linestyle="-" if coupling == COUPLINGS[0] else "--",
+                    color=f"C{number}",
+                    linestyle=style,
                     label=f"{suite}, {coupling}",
                 )
     axis.set_title("over the planner's delay")
     axis.set_xlabel("planner delay [s]")
+    axis.set_ylabel("success [%]")
     axis.set_ylim(0, 105)
     axis.legend(fontsize="x-small")
 

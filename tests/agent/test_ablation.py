@@ -1,17 +1,21 @@
 """Ablations: the same episodes under each condition, paired, judged and written down."""
 
 import json
+import re
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from eval_examples import example_record
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner
 
 from agent.cli import app
 from agent.config import load_config
-from agent.evaluation.ablation import ablation_grid, judge_goals, parse_suites, run_ablation
+from agent.evaluation.ablation import ablation_grid, parse_suites, run_ablation
+from agent.evaluation.ablation_goals import judge_goals
 from agent.evaluation.ablation_page import fill_page, render_ablation
 from agent.evaluation.ablation_plot import draw_ablation
 from agent.evaluation.conditions import (
@@ -101,7 +105,20 @@ def test_the_tables_go_into_the_page(folder: Path, report: dict[str, Any]) -> No
     assert text.count("| flat | asynchronous |") == 1
     assert "old" not in text
     assert "point-reach: hierarchy less flat" in text
-    assert render_ablation(report).row_count == len(report["cells"])
+
+
+def test_a_terminal_of_80_columns_shows_every_figure(report: dict[str, Any]) -> None:
+    """The longest condition's last figure, its p, is not cut off; each suite is named once."""
+    slow = {**report["cells"][0], "coupling": "synchronous", "planner_delay_s": 3.25}
+    slow["against_reference"] = {**slow["against_reference"], "mcnemar_p": 1.234e-21}
+    console = Console(width=80, file=StringIO(), record=True)
+    table = render_ablation({**report, "cells": [*report["cells"], slow]})
+    console.print(table)
+    text = console.export_text()
+    assert re.search(r"hierarchical, waits, 3\.25 s .* 1\.2e-21 *\n", text)
+    assert text.count("point-reach") == 1
+    assert table.row_count == len(report["cells"]) + 2
+    assert "…" not in text
 
 
 def test_a_page_holds_several_ablations(tmp_path: Path, report: dict[str, Any]) -> None:
@@ -137,6 +154,26 @@ def test_the_picture_is_drawn(tmp_path: Path, report: dict[str, Any]) -> None:
         Image.open(draw_ablation(swept, tmp_path / "swept.png")) as two,
     ):
         assert two.width == 2 * one.width
+
+
+def test_one_line_over_the_delay_stands_for_all_memory_suites(
+    tmp_path: Path, report: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Suites that are told together as well have one line a coupling, not each its own."""
+    figure = pytest.importorskip("matplotlib.figure").Figure
+    drawn: list[Any] = []
+    monkeypatch.setattr(figure, "savefig", lambda self, *_, **__: drawn.append(self))
+    first = report["cells"][0]
+    suites = ("memory-order", "memory-other", "2 memory suites", "scene-chain")
+    cells = [
+        {**first, "suite": suite, "planner_delay_s": delay_s}
+        for suite in suites
+        for delay_s in (first["planner_delay_s"], 3.0)
+    ]
+    draw_ablation({**report, "cells": cells}, tmp_path / "swept.png")
+    delays = drawn[0].axes[len(suites)]
+    labels = [text.get_text() for text in delays.get_legend().get_texts()]
+    assert labels == ["2 memory suites, asynchronous", "scene-chain, asynchronous"]
 
 
 def test_memory_suites_are_told_together_as_well(

@@ -13,14 +13,21 @@ from rich.table import Table
 from agent.evaluation.conditions import CONDITIONS, cell_words
 from bridge.errors import ConfigError
 
-_COLUMNS = ("condition", "coupling", "delay s", "works", "95 %", "n", "less", "more", "p")
+# How a cell went. "took s" is the median time to the goal, of the episodes that met it.
+_FIGURES = ("works", "95 %", "n", "took s", "less", "more", "p")
+_COLUMNS = ("condition", "coupling", "delay s", *_FIGURES)
 
 
 def render_ablation(report: Mapping[str, Any]) -> Table:
     """Every cell as a row below its suite's name, for a terminal of 80 columns."""
-    table = Table(title="The same brains and episodes", box=box.SIMPLE, pad_edge=False)
+    table = Table(
+        title="The same brains and episodes",
+        box=box.SIMPLE,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     table.add_column("condition", no_wrap=True)
-    for column in ("works", "95 %", "n", "less", "more", "p"):
+    for column in _FIGURES:
         table.add_column(column, no_wrap=True, justify="right")
     reference = report["cells"][0]
     for suite, cells in groupby(report["cells"], key=itemgetter("suite")):
@@ -29,7 +36,10 @@ def render_ablation(report: Mapping[str, Any]) -> Table:
         for cell in cells:
             _, _, _, *figures = _cells(cell)
             table.add_row(cell_words(cell, reference), *figures)
-    table.caption = "less, more: episodes in which only the reference worked, or only this; McNemar"
+    table.caption = (
+        "took: median time to the goal; less, more: episodes in which only the reference "
+        "worked, or only this; McNemar"
+    )
     return table
 
 
@@ -77,7 +87,7 @@ def figures_of(report: Mapping[str, Any], command: str, picture: str) -> str:
 
 def _cells(cell: Mapping[str, Any]) -> list[str]:
     low, high = cell["interval_95"]
-    pairs = cell["against_reference"]
+    pairs, took_s = cell["against_reference"], cell["time_to_finish_s"]["p50"]
     return [
         cell["condition"],
         cell["coupling"],
@@ -85,6 +95,7 @@ def _cells(cell: Mapping[str, Any]) -> list[str]:
         "–" if cell["success_rate"] is None else f"{cell['success_rate']:.0%}",
         f"{100 * low:.0f}–{100 * high:.0f}",
         str(cell["n"]),
+        "–" if took_s is None else f"{took_s:.0f}",
         str(pairs["only_reference"]),
         str(pairs["only_this"]),
         f"{pairs['mcnemar_p']:.2g}",

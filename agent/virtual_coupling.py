@@ -16,6 +16,19 @@ from bridge.protocols import LatestValue
 _SOURCE = "synchronous coupling"
 
 
+def waiting_rate_hz(delay_s: float, act_for_s: float) -> float:
+    """How often a planner may be asked [Hz] that is waited for, and then let act for a while.
+
+    Rates count from question to question, so asked as often as one that nobody waits for, a slow
+    planner would leave the arm no time to act at all.
+
+    Args:
+        delay_s: From a question to its answer [s].
+        act_for_s: From the answer to the next question [s].
+    """
+    return 1.0 / (delay_s + act_for_s)
+
+
 class SynchronousCoupling:
     """Holds the policy and the arm back while the planner is busy.
 

@@ -27,6 +27,7 @@ from agent.evaluation.records import EpisodeRecord
 from agent.evaluation.statistics import quantile
 from agent.evaluation.suites import find_suite
 from agent.logs import configure_logs
+from agent.virtual_coupling import waiting_rate_hz
 from benchmarks.support.delay_plot import draw
 from benchmarks.support.latencies import write_json
 from benchmarks.support.machine import describe_machine, usable_cores
@@ -117,8 +118,9 @@ def _cell(
     settings: tuple[str, Sequence[str]],
 ) -> Cell:
     preset, overrides = settings
-    # The planner's period counts from question to question; the rival acts after the answer.
-    rate_hz = 1.0 / (delay_s + act_for_s) if coupling == _RIVALS else base.slow_brain.rate_hz
+    rate_hz = base.slow_brain.rate_hz
+    if coupling == _RIVALS:
+        rate_hz = waiting_rate_hz(delay_s, act_for_s)
     config = load_config(
         preset,
         [

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 from agent.config import AgentConfig
 from agent.evaluation.delays import parse_delays
 from agent.graph import ORACLE
+from agent.virtual_coupling import waiting_rate_hz
 from bridge.errors import ConfigError, UnknownNameError
 
 ALL = "all"
 # What the others are compared with.
 REFERENCE = "hierarchical"
-COUPLINGS = ("asynchronous", "synchronous")
+WAITING = "synchronous"
+COUPLINGS = ("asynchronous", WAITING)
 # Older than this every latent is too old to be looked at [s].
 _AT_ONCE_S = 1e-6
 _LONGEST_DELAY_S = 60.0
@@ -146,6 +148,14 @@ def cell_words(cell: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
 
 
 def with_planner_delay(config: AgentConfig, delay_s: float, coupling: str) -> AgentConfig:
-    """The same agent with a planner that takes `delay_s` [s], waited for or not."""
+    """The same agent with a planner that takes `delay_s` [s], waited for or not.
+
+    Who waits then acts for the period of the planner's rate, before it asks again.
+    """
     update = {"planner_latency_s": delay_s, "coupling": coupling}
-    return config.model_copy(update={"runtime": config.runtime.model_copy(update=update)})
+    runtime = config.runtime.model_copy(update=update)
+    slow = config.slow_brain
+    if coupling == WAITING:
+        rate_hz = waiting_rate_hz(delay_s, 1.0 / slow.rate_hz)
+        slow = slow.model_copy(update={"rate_hz": rate_hz})
+    return config.model_copy(update={"runtime": runtime, "slow_brain": slow})

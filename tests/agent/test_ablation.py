@@ -78,6 +78,29 @@ def test_each_condition_runs_the_same_episodes(report: dict[str, Any]) -> None:
     json.dumps(report, allow_nan=False)
 
 
+def test_who_waits_for_the_planner_then_acts_for_its_period() -> None:
+    """However slow the planner, the waiting agent has its period to act in; others ask as often."""
+    grid = ablation_grid(
+        suite="memory-order",
+        episodes=1,
+        seed=3,
+        preset="",
+        overrides=["slow_brain.rate_hz=2"],
+        conditions=[REFERENCE],
+        delays_s=[1.0, 3.0],
+    )
+    periods_s = {
+        (cell.labels["coupling"], cell.labels["planner_delay_s"]): 1
+        / cell.config.slow_brain.rate_hz
+        for cell in grid.cells
+    }
+    own = grid.cells[0].config.runtime.planner_latency_s
+    assert periods_s == pytest.approx(
+        {("asynchronous", delay_s): 0.5 for delay_s in (own, 1.0, 3.0)}
+        | {("synchronous", delay_s): delay_s + 0.5 for delay_s in (own, 1.0, 3.0)}
+    )
+
+
 def test_what_was_run_is_not_run_again(folder: Path, report: dict[str, Any]) -> None:
     """Resuming a whole ablation runs nothing and finds the same; without it, it is refused."""
     seen: list[int] = []

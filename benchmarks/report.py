@@ -1,7 +1,8 @@
 """Fills docs/performance.md from the figures of the benchmarks, so that none is typed by hand.
 
 Between `<!-- figures: NAME -->` and `<!-- end -->` the page gets what NAME.json in the folder says;
-a picture NAME.png beside it is copied to docs/figures and shown. What was not measured says so.
+a picture NAME.png beside it is copied to docs/figures and shown. What the folder lacks stays as it
+is: each section says on which machine and at which commit it was measured.
 
     python -m benchmarks.report --from runs/bench
 """
@@ -18,7 +19,9 @@ from benchmarks.support.markdown import figures_of, machine_line
 
 _DOCS = Path(__file__).parent.parent / "docs"
 _PAGE = "performance.md"
-_SECTION = re.compile(r"(<!-- figures: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_SECTION = re.compile(
+    r"(<!-- figures: (?P<name>[\w-]+) -->\n)(?P<old>.*?)(<!-- end -->)", re.DOTALL
+)
 
 
 def main() -> None:
@@ -30,7 +33,7 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, default=_DOCS, help="the folder of the page")
     arguments = parser.parse_args()
     for name, is_there in fill_page(arguments.folder, arguments.docs).items():
-        print(f"{name:20} {'filled in' if is_there else 'not measured'}")
+        print(f"{name:20} {'filled in' if is_there else 'left as it is'}")
 
 
 def fill_page(folder: Path, docs: Path) -> dict[str, bool]:
@@ -41,8 +44,8 @@ def fill_page(folder: Path, docs: Path) -> dict[str, bool]:
         name = match["name"]
         figures = folder / f"{name}.json"
         found[name] = figures.is_file()
-        text = _section(figures, docs) if found[name] else _not_measured(name)
-        return f"{match[1]}\n{text}\n\n{match[3]}"
+        text = _section(figures, docs) if found[name] else match["old"].strip()
+        return f"{match[1]}\n{text or _not_measured(name)}\n\n{match[4]}"
 
     page.write_text(_SECTION.sub(fill, page.read_text(encoding="utf-8")), encoding="utf-8")
     return found

@@ -58,6 +58,15 @@ def test_filling_in_twice_changes_nothing(tmp_path: Path, docs: Path) -> None:
     assert (docs / "performance.md").read_text() == once
 
 
+def test_what_the_folder_lacks_stays_on_the_page(tmp_path: Path, docs: Path) -> None:
+    """Figures of an earlier run, with the machine they name, outlive a run without them."""
+    fill_page(measured(tmp_path / "bench", p99_us=12.5), docs)
+    once = (docs / "performance.md").read_text()
+    (tmp_path / "empty").mkdir()
+    assert fill_page(tmp_path / "empty", docs) == {"speed": False, "gone": False}
+    assert (docs / "performance.md").read_text() == once
+
+
 def test_a_picture_comes_along(tmp_path: Path, docs: Path) -> None:
     """The picture beside the figures is copied into the docs and shown."""
     folder = measured(tmp_path / "bench", p99_us=12.5)

@@ -66,7 +66,7 @@ def _not_in_a_sum(suites: Sequence[str]) -> list[str]:
 
 def _draw_delays(axis: Any, cells: Sequence[Mapping[str, Any]], suites: Sequence[str]) -> None:  # noqa: ANN401  # As above.
     for number, suite in enumerate(suites):
-        for coupling, style in zip(COUPLINGS, ("-", "--"), strict=True):
+        for coupling, style in zip(COUPLINGS, ("o-", "s--"), strict=True):
             place = (suite, REFERENCE, coupling)
             line = [c for c in cells if (c["suite"], c["condition"], c["coupling"]) == place]
             line.sort(key=lambda cell: cell["planner_delay_s"])
@@ -75,10 +75,9 @@ def _draw_delays(axis: Any, cells: Sequence[Mapping[str, Any]], suites: Sequence
                     [cell["planner_delay_s"] for cell in line],
                     [_PERCENT * (cell["success_rate"] or 0.0) for cell in line],
                     yerr=_errors(line),
-                    marker="o",
                     capsize=2,
                     color=f"C{number}",
-                    linestyle=style,
+                    fmt=style,
                     label=f"{suite}, {coupling}",
                 )
     axis.set_title("over the planner's delay")

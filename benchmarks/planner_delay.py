@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.config import AgentConfig, load_config
+from agent.evaluation.conditions import COUPLINGS
 from agent.evaluation.episodes import EPISODE_LIMIT_S
 from agent.evaluation.grid import Cell, Grid, Row, grid_rows, run_grid
 from agent.evaluation.records import EpisodeRecord
@@ -37,7 +38,7 @@ from benchmarks.support.quiet import be_quiet
 DELAYS_S = (0.1, 0.5, 1.0, 2.0, 5.0)
 GOAL_SPEEDUP, GOAL_POINTS, GOAL_DELAY_S = 2.0, 3.0, 2.0
 _SUITE = "scene-chain"
-_OURS, _RIVALS = "asynchronous", "synchronous"
+_OURS, _RIVALS = COUPLINGS
 
 
 def main() -> None:

@@ -46,12 +46,14 @@ def draw_ablation(report: Mapping[str, Any], path: Path) -> Path:
 
 
 def _draw_bars(axis: Any, suite: str, cells: Sequence[Mapping[str, Any]]) -> None:  # noqa: ANN401  # matplotlib's.
-    firsts: dict[str, Mapping[str, Any]] = {}
-    for cell in cells:
-        if cell["planner_delay_s"] == cells[0]["planner_delay_s"]:
-            firsts.setdefault(cell_words(cell, cells[0]), cell)
-    rates = [_PERCENT * (cell["success_rate"] or 0.0) for cell in firsts.values()]
-    axis.barh(list(firsts), rates, xerr=_errors(list(firsts.values())), capsize=2)
+    reference = cells[0]
+    bars = {
+        cell_words(cell, reference): cell
+        for cell in cells
+        if cell["planner_delay_s"] == reference["planner_delay_s"]
+    }
+    rates = [_PERCENT * (cell["success_rate"] or 0.0) for cell in bars.values()]
+    axis.barh(list(bars), rates, xerr=_errors(list(bars.values())), capsize=2)
     axis.invert_yaxis()
     axis.set_xlim(0, 100)
     axis.set_title(suite)
